@@ -1,0 +1,115 @@
+"""Where a member of a cluster is put: its rigid motion and which copy is which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from congruence.core.topology import CopyGroup
+    from congruence.typing import FloatArray, IntArray
+
+__all__ = ["Placement", "bead_order"]
+
+
+def _identity_rotation() -> FloatArray:
+    return np.eye(3)
+
+
+def _no_translation() -> FloatArray:
+    return np.zeros(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """
+    A proper rigid motion and an assignment of interchangeable copies.
+
+    A placement belongs to the result of a comparison and is used for everything
+    that is made from the model: RMF, PDB, densities, precision.
+
+    Parameters
+    ----------
+    rotation : ndarray, dtype=float64, shape=(3,3)
+        Proper rotation *R*.
+    translation : ndarray, dtype=float64, shape=(3,)
+        Translation *t* in Å; a point *x* goes to ``R @ x + t``.
+    assignment : tuple of tuple of int
+        One permutation per copy group, in the order of
+        ``Topology.copy_groups()``. Copy *k* of the placed model takes the
+        coordinates of copy ``assignment[g][k]`` of the model. Empty when
+        copies are not interchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Placement(translation=np.array([1.0, 0, 0])).apply(np.zeros((1, 3)), ()).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+
+    rotation: FloatArray = field(default_factory=_identity_rotation)
+    translation: FloatArray = field(default_factory=_no_translation)
+    assignment: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the placement leaves a model exactly as it is."""
+        return self.is_still and not self.relabels
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the rigid motion is exactly the identity."""
+        return np.array_equal(self.rotation, np.eye(3)) and not self.translation.any()
+
+    @property
+    def relabels(self) -> bool:
+        """Whether any copy takes another's place."""
+        return any(p != tuple(range(len(p))) for p in self.assignment)
+
+    def apply(self, coordinates: FloatArray, groups: tuple[CopyGroup, ...]) -> FloatArray:
+        """
+        Place one model.
+
+        Parameters
+        ----------
+        coordinates : ndarray, dtype=float64, shape=(n,3)
+            Bead centres in Å.
+        groups : tuple of CopyGroup
+            Copy groups of the topology of these beads.
+
+        Returns
+        -------
+        placed : ndarray, dtype=float64, shape=(n,3)
+            New array; the input is not changed.
+        """
+        order = bead_order(len(coordinates), groups, self.assignment)
+        return coordinates[order] @ self.rotation.T + self.translation
+
+
+def bead_order(
+    n: int, groups: tuple[CopyGroup, ...], assignment: tuple[tuple[int, ...], ...]
+) -> IntArray:
+    """
+    Turn an assignment of copies into an order of beads.
+
+    Parameters
+    ----------
+    n : int
+        Number of beads.
+    groups : tuple of CopyGroup
+        Copy groups.
+    assignment : tuple of tuple of int
+        One permutation per group, or empty for the identity.
+
+    Returns
+    -------
+    order : ndarray, dtype=int64, shape=(n,)
+        ``coordinates[order]`` are the coordinates after relabelling.
+    """
+    order = np.arange(n)
+    if assignment:
+        for group, permutation in zip(groups, assignment, strict=True):
+            order[group.beads] = group.beads[list(permutation)]
+    return order

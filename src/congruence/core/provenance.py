@@ -1,0 +1,129 @@
+"""What made a result: versions, seeds, content keys, what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["LeftOut", "Losses", "content_key", "versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """
+    Something in the input that could not be used.
+
+    Parameters
+    ----------
+    where : str
+        File, with line, frame or byte.
+    what : str
+        What was left out.
+    why : str
+        The reason.
+    count : int
+        How many of them.
+    """
+
+    where: str
+    what: str
+    why: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.count} {self.what} left out: {self.why}"
+
+
+@dataclass(slots=True)
+class Losses:
+    """
+    Collector of what was left out; the one mutable thing that readers share.
+
+    Parameters
+    ----------
+    entries : list of LeftOut
+        In order of discovery.
+    """
+
+    entries: list[LeftOut] = field(default_factory=list)
+
+    def add(self, where: object, what: str, why: str, count: int = 1) -> None:
+        """
+        Note a loss.
+
+        Parameters
+        ----------
+        where : object
+            File and place, as text.
+        what : str
+            What was left out.
+        why : str
+            The reason.
+        count : int
+            How many.
+        """
+        self.entries.append(LeftOut(str(where), what, why, count))
+
+    def __len__(self) -> int:
+        return sum(e.count for e in self.entries)
+
+    def by_reason(self) -> dict[str, int]:
+        """
+        Count the losses by what and why.
+
+        Returns
+        -------
+        counts : dict of str to int
+            Most frequent first.
+        """
+        counter: Counter[str] = Counter()
+        for entry in self.entries:
+            counter[f"{entry.what}: {entry.why}"] += entry.count
+        return dict(counter.most_common())
+
+
+def content_key(*parts: Any) -> str:
+    """
+    Digest JSON-able values into a key.
+
+    Parameters
+    ----------
+    *parts : Any
+        Values that `json.dumps` takes; keys of dicts are sorted.
+
+    Returns
+    -------
+    key : str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def versions() -> dict[str, str]:
+    """
+    Return the versions that a result depends on.
+
+    Returns
+    -------
+    versions : dict of str to str
+        Of congruence, Python and the numerical packages. Nothing of the
+        user's environment is included.
+    """
+    found = {"python": platform.python_version()}
+    for name in ("congruence", "numpy", "scipy", "scikit-learn", "numba"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

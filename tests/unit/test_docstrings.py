@@ -34,9 +34,10 @@ def targets(module):
         if inspect.isfunction(thing):
             yield path, set()
         elif inspect.isclass(thing):
-            inherited = "__init__" not in vars(thing) or issubclass(thing, enum.Enum)
+            protocol = getattr(thing, "_is_protocol", False)
+            inherited = "__init__" not in vars(thing) or issubclass(thing, enum.Enum) or protocol
             yield path, {"PR01"} if inherited else set()
-            if getattr(thing, "_is_protocol", False):
+            if protocol:
                 continue
             for member, value in vars(thing).items():
                 if not member.startswith("_") and is_member(value):

@@ -11,6 +11,8 @@ import numpy as np
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from congruence.typing import Float32Array, FloatArray
 
 __all__ = ["DensityMap", "Grid"]
@@ -76,6 +78,40 @@ class Grid:
         nx, ny, nz = (b - a + 1 for a, b in zip(first, last, strict=True))
         x, y, z = (a * voxel for a in first)
         return cls(origin=(x, y, z), shape=(nx, ny, nz), voxel=float(voxel))
+
+    @classmethod
+    def union(cls, grids: Sequence[Grid]) -> Grid:
+        """
+        Make the smallest grid that holds several grids of one lattice.
+
+        Parameters
+        ----------
+        grids : sequence of Grid
+            At least one; all with the same voxel, origins multiples of it.
+
+        Returns
+        -------
+        grid : Grid
+            A grid of the same lattice.
+
+        Raises
+        ------
+        ShapeError
+            If the voxels differ.
+        """
+        voxel = grids[0].voxel
+        if any(g.voxel != voxel for g in grids):
+            raise ShapeError(f"grids of different voxels: {sorted({g.voxel for g in grids})} Å")
+        low = np.min([g.origin for g in grids], axis=0)
+        high = np.max(
+            [[o + (n - 1) * voxel for o, n in zip(g.origin, g.shape, strict=True)] for g in grids],
+            axis=0,
+        )
+        first = [round(float(v) / voxel) for v in low]
+        last = [round(float(v) / voxel) for v in high]
+        x, y, z = (a * voxel for a in first)
+        nx, ny, nz = (b - a + 1 for a, b in zip(first, last, strict=True))
+        return cls((x, y, z), (nx, ny, nz), voxel)
 
     @property
     def size(self) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from congruence.core.sources import CoordinateSource
     from congruence.core.topology import CopyGroup
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["Placement", "bead_order"]
+__all__ = ["PlacedModels", "Placement", "bead_order"]
 
 
 def _identity_rotation() -> FloatArray:
@@ -113,3 +114,53 @@ def bead_order(
         for group, permutation in zip(groups, assignment, strict=True):
             order[group.beads] = group.beads[list(permutation)]
     return order
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedModels:
+    """
+    Some models of a source, each at its placement; a coordinate source itself.
+
+    Parameters
+    ----------
+    source : CoordinateSource
+        All models.
+    models : ndarray, dtype=int64, shape=(k,)
+        Indices of the models.
+    placements : tuple of Placement
+        One per model.
+    groups : tuple of CopyGroup
+        Copy groups of the topology.
+    """
+
+    source: CoordinateSource
+    models: IntArray
+    placements: tuple[Placement, ...]
+    groups: tuple[CopyGroup, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (k, n, 3)."""
+        return (len(self.models), self.source.shape[1], 3)
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        """
+        Return some models at their placement.
+
+        Parameters
+        ----------
+        start, stop : int
+            First model, and one past the last.
+
+        Returns
+        -------
+        coordinates : ndarray, dtype=float64, shape=(stop-start,n,3)
+            In Å.
+        """
+        rows = range(start, min(stop, len(self.models)))
+        out = np.empty((len(rows), self.source.shape[1], 3))
+        for at, row in enumerate(rows):
+            model = int(self.models[row])
+            (points,) = self.source.read(model, model + 1)
+            out[at] = self.placements[row].apply(points, self.groups)
+        return out

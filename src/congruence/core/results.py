@@ -54,8 +54,8 @@ class DistanceMatrix:
         Number of models.
     alignment : Alignment
         Alignment mode.
-    weights : {"residues", "none"}
-        Weight of a bead: its number of residues, or one.
+    weights : {"residues", "none", "given"}
+        Weight of a bead: its number of residues, one, or an array of the caller.
     names : tuple of str
         Name of each model, or empty.
     definition : dict of str to str
@@ -65,7 +65,7 @@ class DistanceMatrix:
     condensed: Float32Array | FloatArray
     m: int
     alignment: Alignment
-    weights: Weights = "residues"
+    weights: Weights | Literal["given"] = "residues"
     names: tuple[str, ...] = ()
     definition: dict[str, str] = field(default_factory=dict)
 

@@ -40,7 +40,7 @@ class TileSink(Protocol):
     def done(self) -> set[tuple[int, int]]:
         """Return the tiles that need not be computed again."""
 
-    def put(self, i: int, j: int, tile: Float32Array) -> None:
+    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
         """Store the tile whose first row is model `i` and first column model `j`."""
 
 
@@ -95,13 +95,20 @@ class CondensedSink:
     Parameters
     ----------
     m : int
-        Number of models; ``m (m - 1) / 2`` values are kept as float32, in the
-        order of `scipy.spatial.distance.squareform`.
+        Number of models; ``m (m - 1) / 2`` values are kept, in the order of
+        `scipy.spatial.distance.squareform`.
+    dtype : type
+        `numpy.float32` or `numpy.float64`.
     """
 
-    def __init__(self, m: int) -> None:
+    def __init__(self, m: int, dtype: type[np.float32 | np.float64] = np.float32) -> None:
         self.m = m
-        self.values: Float32Array = np.empty(m * (m - 1) // 2, dtype=np.float32)
+        size = m * (m - 1) // 2
+        self.values: Float32Array | FloatArray
+        if dtype is np.float64:
+            self.values = np.empty(size, dtype=np.float64)
+        else:
+            self.values = np.empty(size, dtype=np.float32)
 
     def done(self) -> set[tuple[int, int]]:
         """
@@ -114,7 +121,7 @@ class CondensedSink:
         """
         return set()
 
-    def put(self, i: int, j: int, tile: Float32Array) -> None:
+    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
         """
         Store a tile.
 
@@ -122,7 +129,7 @@ class CondensedSink:
         ----------
         i, j : int
             Model of the first row and of the first column.
-        tile : ndarray, dtype=float32, shape=(rows,columns)
+        tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
             Distances in Å. On the diagonal only the upper triangle is used.
         """
         rows, columns = tile.shape

@@ -1,1 +1,86 @@
-"""Placeholder."""
+"""
+The command line: ``congruence COMMAND``.
+
+Commands are thin: they turn words into a configuration, hand it to
+`congruence.workflow` and show what comes back. Only this package prints.
+Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 input or configuration unusable,
+4 a requested check failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from congruence import __version__
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "cluster": ("congruence.cli.cluster", "Cluster the best models of sampling runs."),
+    "recluster": ("congruence.cli.recluster", "Cluster again from a saved distance matrix."),
+    "inspect": ("congruence.cli.inspect", "Show what is in runs, stat files and RMF files."),
+    "init": ("congruence.cli.init", "Write a commented configuration for runs."),
+    "demo": ("congruence.cli.demo", "Simulate a sampling and analyse it."),
+    "run-script": ("congruence.cli.script", "Run an existing IMP analysis script, without IMP."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Commands are imported when they run, so that help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="congruence")
+def _root() -> None:
+    """Analyse ensembles of integrative structural models."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """
+    Run the command line and leave with its exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Words after ``congruence``; those of the process if absent.
+    """
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    from congruence.errors import CongruenceError
+
+    try:
+        result = _root.main(args=arguments, prog_name="congruence", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2 if isinstance(error, click.UsageError) else 3
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; no result was changed", err=True)
+        return 130
+    except CongruenceError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

@@ -14,7 +14,7 @@ import enum
 import io
 import json
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 __all__ = [
     "DATA_FIELDS",
@@ -25,6 +25,7 @@ __all__ = [
     "decode_record",
     "empty_data",
     "encode_record",
+    "read_record",
     "schema_json",
 ]
 
@@ -206,9 +207,26 @@ def decode_record(payload: bytes) -> Record:
         ``info``, ``nodes``, ``keys`` and ``data``, shaped as the schema says.
         A static record's ``info`` has the field ``producer``.
     """
+    return read_record(io.BytesIO(payload))
+
+
+def read_record(stream: BinaryIO) -> Record:
+    """
+    Decode the record at the position of a stream.
+
+    Parameters
+    ----------
+    stream : binary stream
+        Positioned at the record; left right behind it.
+
+    Returns
+    -------
+    record : dict
+        Shaped as `decode_record` returns it.
+    """
     import fastavro
 
-    record: Record = fastavro.schemaless_reader(io.BytesIO(payload), _parsed(), None)  # type: ignore[assignment]
+    record: Record = fastavro.schemaless_reader(stream, _parsed(), None)  # type: ignore[assignment]
     return record
 
 

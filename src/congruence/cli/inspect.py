@@ -1,0 +1,70 @@
+"""``congruence inspect``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from congruence.workflow.overview import Overview
+
+__all__ = ["command"]
+
+_SHOWN = 20
+
+
+@click.command("inspect")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--full", is_flag=True, help="Read everything, not only parts of the files.")
+@click.option("--resolution", type=float, default=1.0, show_default=True, metavar="R")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(paths: tuple[str, ...], full: bool, resolution: float, as_json: bool) -> None:
+    """Show what is in runs, stat files and RMF files at PATHS."""
+    from congruence.cli.show import as_json_text
+    from congruence.workflow.overview import look
+
+    overview = look(paths, full=full, resolution=resolution)
+    if as_json:
+        click.echo(as_json_text(overview.data()))
+    else:
+        _show_runs(overview)
+        _show_molecules(overview)
+        _show_scores(overview)
+
+
+def _show_runs(overview: Overview) -> None:
+    for run in overview.runs:
+        rows = f"{'about ' if run.estimated else ''}{run.rows:,} rows"
+        frames = f"{run.frames:,} frames in {run.rmf}" if run.rmf else "no readable RMF file"
+        click.echo(f"{run.name}: {run.files} files, {rows}; {frames}")
+    for reason, count in overview.left_out.items():
+        click.echo(f"  left out: {count} x {reason}")
+
+
+def _show_molecules(overview: Overview) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"Molecules: {overview.beads} beads at resolution {overview.resolution:g}",
+        title_justify="left",
+    )
+    for name in ("molecule", "state", "copies", "residues", "beads"):
+        table.add_column(name)
+    for m in overview.molecules:
+        copies = ", ".join("-" if c < 0 else str(c) for c in m.copies)
+        state = "-" if m.state < 0 else str(m.state)
+        table.add_row(m.name, state, copies, f"{m.residues[0]}-{m.residues[1]}", str(m.beads))
+    Console().print(table)
+
+
+def _show_scores(overview: Overview) -> None:
+    click.echo("Scores" + ("" if overview.full else " (ranges of the rows sampled; --full: all)"))
+    total = [s for s in overview.scores if s.name in overview.score_keys]
+    other = [s for s in overview.scores if s not in total and "|" not in s.name]
+    for score in (total + other)[:_SHOWN]:
+        click.echo(f"  {score.name}: {score.low:.6g} to {score.high:.6g} ({score.values:,} values)")
+    hidden = len(overview.scores) - min(_SHOWN, len(total + other))
+    if hidden > 0:
+        click.echo(f"  and {hidden} more columns (--json lists them)")

@@ -1,0 +1,150 @@
+"""Options of the command line, taken from the fields of the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from congruence.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from congruence.workflow.config import ClusterConfig
+
+__all__ = ["cluster_config", "config_options"]
+
+_ALIGN = click.Choice(["none", "center", "superpose"])
+_METHOD = click.Choice(["kmeans", "threshold", "hierarchical", "hdbscan"])
+_GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+
+# fmt: off
+_CHOICE = [
+    click.option("--run", "named_runs", multiple=True, metavar="NAME=DIR,DIR", help="A run of restarted segments, joined in this order."),
+    click.option("--score", metavar="KEY", help="Score column to rank by. [default: found among the known ones]"),
+    click.option("--below", type=float, metavar="X", help="Only models with a score strictly below X."),
+    click.option("--best", type=click.IntRange(1), metavar="N", help="Only the N best-scoring models over all runs."),
+    click.option("--every", type=click.IntRange(1), metavar="G", help="Frames 0, G, 2G, ... of each replica."),
+    click.option("--frames", metavar="A:B", help="Fraction of each replica to use, for example 0.2:1.0."),
+    click.option("--feature", "features", multiple=True, metavar="TEXT", help="Keep score columns whose name contains TEXT."),
+    click.option("--where", multiple=True, metavar="'COLUMN<VALUE'", help="Condition on any column."),
+]
+_DISTANCE = [
+    click.option("--state", metavar="INDEX", help="State to analyse, or 'all'. [default: 0]"),
+    click.option("--resolution", type=float, metavar="R", help="Residues per bead to read. [default: 1]"),
+    click.option("--rmsd", multiple=True, metavar="SEL", help="Selection measured; several are taken together. Example: 'Rpb4:1-80@0 + Rpb7'."),
+    click.option("--align", type=_ALIGN, help="none: an EM map or a fixed part gives the frame. superpose: the complex moves freely. center: only its position is arbitrary. There is no default."),
+    click.option("--align-on", multiple=True, metavar="SEL", help="Selection superposed or centred on. [default: as --rmsd]"),
+    click.option("--copies", type=click.Choice(["auto", "off"]), help="Whether copies of one molecule may take each other's place. [default: auto]"),
+    click.option("--weights", type=click.Choice(["residues", "none"]), help="Weight of a bead. [default: residues]"),
+]
+_CLUSTERS = [
+    click.option("--method", type=_METHOD, help="Clustering method. [default: kmeans]"),
+    click.option("--clusters", type=click.IntRange(1), metavar="K", help="Number of clusters. [default: advised]"),
+    click.option("--threshold", type=float, metavar="Å", help="Clustering threshold in Å."),
+    click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of everything random. [default: 0]"),
+]
+_WRITE = [
+    click.option("--density", "density", multiple=True, metavar="NAME=SEL", help="Localization density; plain SEL names itself."),
+    click.option("--densities", "density_file", type=click.Path(path_type=Path), metavar="FILE", help="File of named selections (TOML or density_custom_ranges)."),
+    click.option("--voxel", type=float, metavar="Å", help="Voxel of the maps. [default: 5]"),
+    click.option("--map-resolution", type=float, metavar="Å", help="Resolution of the maps. [default: 20]"),
+    click.option("--members", metavar="all|center|none|N", help="Members to write. [default: all up to 200, else center and 50 best]"),
+    click.option("--models-rmf", is_flag=True, default=None, help="Also write all members into one models.rmf3."),
+    click.option("--hash", "hash_all", is_flag=True, help="Hash whole inputs, not only their ends."),
+    click.option("--compat", is_flag=True, default=None, help="Also write densities as the reference computes them."),
+    click.option("--strict", is_flag=True, default=None, help="Stop when any input had to be left out."),
+]
+# fmt: on
+
+
+def config_options(*, choice: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """
+    Return a decorator that adds the options of a configuration.
+
+    Parameters
+    ----------
+    choice : bool
+        Whether to add those that choose models and define distances.
+
+    Returns
+    -------
+    decorator : callable
+        For a click command.
+    """
+    options = [*(_CHOICE + _DISTANCE if choice else []), *_CLUSTERS, *_WRITE]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def cluster_config(
+    ctx: click.Context, values: dict[str, Any], base: dict[str, Any], *, where: str
+) -> ClusterConfig:
+    """
+    Make the configuration: what was typed wins over what a file says.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Of the command, to know what was typed.
+    values : dict
+        Values of the options.
+    base : dict
+        Options of a file.
+    where : str
+        Where `base` comes from, for messages.
+
+    Returns
+    -------
+    config : ClusterConfig
+        The checked configuration.
+
+    Raises
+    ------
+    ConfigError
+        If an option has an impossible value.
+    """
+    from congruence.workflow.config import ClusterConfig
+
+    typed = {k: v for k, v in values.items() if ctx.get_parameter_source(k) in _GIVEN}
+    data = {**base, **{k: v for k, v in typed.items() if k in ClusterConfig.model_fields}}
+    if "named_runs" in typed or "runs" in typed:
+        data["runs"] = (*typed.get("runs", ()), *typed.get("named_runs", ()))
+    if "frames" in typed:
+        data["frames"] = _fractions(typed["frames"])
+    if "hash_all" in typed:
+        data["hash"] = "all"
+    for name in ("state", "members"):
+        if name in typed and typed[name].isdigit():
+            data[name] = int(typed[name])
+    data["densities"] = {**data.get("densities", {}), **_densities(typed)}
+    return ClusterConfig.checked(data, where=where if base else "the command line")
+
+
+def _fractions(text: str) -> tuple[float, float]:
+    first, _, last = text.partition(":")
+    try:
+        return float(first or 0.0), float(last or 1.0)
+    except ValueError:
+        raise ConfigError(
+            f"cannot read --frames {text!r}", hint="Write two fractions, for example 0.2:1.0."
+        ) from None
+
+
+def _densities(typed: dict[str, Any]) -> dict[str, str]:
+    from congruence.io.ranges import read_density_ranges
+
+    found: dict[str, str] = {}
+    if path := typed.get("density_file"):
+        found.update({name: str(tree) for name, tree in read_density_ranges(path).items()})
+    for text in typed.get("density", ()):
+        name, equals, selection = text.partition("=")
+        found[name.strip()] = selection.strip() if equals else name.strip()
+    return found

@@ -1,0 +1,80 @@
+"""Models in blocks of a fixed size, whatever the parts they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from congruence.core.sources import CoordinateSource
+from congruence.errors import ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from congruence.typing import FloatArray
+
+_BLOCK_VALUES = 1 << 22
+
+Models: TypeAlias = "CoordinateSource | FloatArray | Iterable[FloatArray]"
+"""A source, an array of shape (m,n,3), or an iterable of such arrays."""
+
+
+def fixed_blocks(models: Models) -> Iterator[FloatArray]:
+    """
+    Yield finite float64 blocks whose sizes depend on the number of beads only.
+
+    Sums over models in these blocks therefore have one order.
+    """
+    pending: list[FloatArray] = []
+    step, seen, n = 1, 0, -1
+    for part in _parts(models):
+        if n < 0:
+            n = part.shape[1]
+            step = max(1, _BLOCK_VALUES // max(3 * n, 1))
+        if part.shape[1] != n:
+            raise ShapeError(f"models have {part.shape[1]} beads, those before had {n}")
+        pending.append(part)
+        while sum(map(len, pending)) >= step:
+            whole = np.concatenate(pending) if len(pending) > 1 else pending[0]
+            yield _finite(whole[:step], seen)
+            pending = [whole[step:]]
+            seen += step
+    if sum(map(len, pending)):
+        yield _finite(np.concatenate(pending), seen)
+
+
+def rereadable(models: Models) -> Models:
+    """Return models that can be read twice."""
+    if isinstance(models, CoordinateSource | np.ndarray):
+        return models
+    return list(models)
+
+
+def _parts(models: Models) -> Iterator[FloatArray]:
+    if isinstance(models, CoordinateSource):
+        m, n, _ = models.shape
+        step = max(1, _BLOCK_VALUES // max(3 * n, 1))
+        parts: Iterable[FloatArray] = (models.read(i, min(i + step, m)) for i in range(0, m, step))
+    else:
+        parts = (models,) if isinstance(models, np.ndarray) else models
+    for part in parts:
+        block = np.asarray(part)
+        if block.ndim != 3 or block.shape[2] != 3:
+            raise ShapeError(
+                f"coordinates must have shape (models, beads, 3), found {block.shape}",
+                hint="A single model is coordinates[None].",
+            )
+        yield block
+
+
+def _finite(part: FloatArray, before: int) -> FloatArray:
+    block = np.ascontiguousarray(part, dtype=np.float64)
+    good = np.isfinite(block).all(axis=2)
+    if not good.all():
+        model, bead = np.argwhere(~good)[0].tolist()
+        raise ShapeError(
+            f"model {before + model} has no finite coordinates for bead {bead}",
+            hint="Leave that model out, or leave the bead out of the topology.",
+        )
+    return block

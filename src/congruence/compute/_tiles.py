@@ -1,0 +1,201 @@
+"""
+Distances of one tile of models against another, by matrix products.
+
+One product of the packed rows gives all inner products of a tile; what remains
+per pair is small. Pairs whose distance comes out of a cancellation, or whose
+rotation is nearly undetermined, are found by an error bound and recomputed
+explicitly, so that the double-precision distances hold 1e-6 Å everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from congruence.compute._eigen import Solver, rotations
+from congruence.compute._exact import exact_distances
+from congruence.compute._packing import TILE
+from congruence.compute.assignment import best_totals, fitted_assignments
+from congruence.core.results import Alignment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from congruence.compute._packing import Packed, Rows
+    from congruence.compute._resolve import Resolved
+    from congruence.typing import BoolArray, FloatArray
+
+__all__ = ["Precision", "TileComputer"]
+
+Precision: TypeAlias = Literal["double", "mixed"]
+
+_EPS = float(np.finfo(np.float64).eps)
+_EPS_SINGLE = float(np.finfo(np.float32).eps)
+_DOUBLE_TOLERANCE = 2e-7
+_MIXED_TOLERANCE = 1e-3
+_QUARTIC_ERROR = 64.0
+_SINGLE_ERROR = 4.0
+_FLAT = 1e-3
+_FEW = 256
+
+
+@dataclass(frozen=True, eq=False)
+class TileComputer:
+    """Computes tiles of one resolved metric with one eigenvalue stage."""
+
+    resolved: Resolved
+    solve: Solver
+    precision: Precision
+
+    def distances(self, one: Packed, two: Packed) -> FloatArray:
+        """Return the distances in Å, shape (one.count, two.count)."""
+        wanted = _wanted(one, two)
+        if self.precision == "mixed":
+            distance, doubtful = self._approximate(one, two, single=True)
+            doubtful &= wanted
+            if np.count_nonzero(doubtful) > _FEW:
+                distance, doubtful = self._approximate(one, two, single=False)
+        else:
+            distance, doubtful = self._approximate(one, two, single=False)
+        rows, columns = np.nonzero(doubtful & wanted)
+        if len(rows):
+            distance[rows, columns] = exact_distances(self.resolved, one, two, (rows, columns))
+        if one.start == two.start:
+            distance = np.triu(distance, 1)
+            distance += distance.T
+        return distance[: one.count, : two.count]
+
+    def doubtful_share(self, one: Packed) -> float:
+        """Return which share of a tile single precision cannot give."""
+        _, doubtful = self._approximate(one, one, single=True)
+        wanted = _wanted(one, one)
+        return float((doubtful & wanted).sum() / max(wanted.sum(), 1))
+
+    def _approximate(
+        self, one: Packed, two: Packed, *, single: bool
+    ) -> tuple[FloatArray, BoolArray]:
+        if self.resolved.alignment is not Alignment.SUPERPOSE:
+            overlap, slope = _still_overlap(one.measure, two.measure, single), None
+        elif self.resolved.same:
+            overlap, slope = self._turned(one.measure, two.measure, single)
+        else:
+            overlap, slope = self._turned_apart(one, two)
+        scale = 0.5 * (one.measure.squares[:, None] + two.measure.squares)
+        square = 2.0 * (scale - overlap)
+        width = sum(p.shape[0] * p.shape[3] for p in one.measure.parts)
+        factor = _SINGLE_ERROR * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
+        error = 2.0 * factor * scale
+        tolerance = _MIXED_TOLERANCE if single else _DOUBLE_TOLERANCE
+        doubtful: BoolArray
+        if slope is None:
+            doubtful = error > 2.0 * tolerance * np.sqrt(np.maximum(square, 0.0))
+        else:
+            cube = _cube(one.fit, two.fit)
+            total = error * slope + 2.0 * _QUARTIC_ERROR * _EPS * scale * cube
+            bound = 2.0 * tolerance * np.sqrt(np.maximum(square, 0.0)) * slope
+            doubtful = (total > bound) | (slope < 0.0)
+            if not self.resolved.same:
+                doubtful |= slope < _FLAT * cube
+        return np.sqrt(np.maximum(square, 0.0)), doubtful
+
+    def _turned(self, one: Rows, two: Rows, single: bool) -> tuple[FloatArray, FloatArray]:
+        """Return the best overlaps when the measured beads are those superposed."""
+        best: FloatArray | None = None
+        for covariance, _ in self._covariances(one, two, single):
+            value, slope = self.solve(covariance, one.squares, two.squares)
+            if best is None:
+                best, slopes = value, slope
+            else:
+                better = value > best
+                best[better], slopes[better] = value[better], slope[better]
+        assert best is not None  # there is always the identity
+        return best, slopes
+
+    def _covariances(
+        self, one: Rows, two: Rows, single: bool
+    ) -> Iterator[tuple[Any, dict[int, tuple[int, ...]]]]:
+        """Yield the covariance of each assignment of the fitted groups."""
+        blocks = [
+            _product(x, y) if at == 0 or self.resolved.groups[at - 1].fitted else None
+            for at, (x, y) in enumerate(_pairs(one, two, single))
+        ]
+        for assignment in fitted_assignments(self.resolved.groups):
+            total = blocks[0][0, :, :, 0]  # type: ignore[index]
+            if assignment:
+                total = total.copy()
+            for at, permutation in assignment.items():
+                for k, image in enumerate(permutation):
+                    total += blocks[at + 1][k, :, :, image]  # type: ignore[index]
+            yield total.reshape(3 * TILE, 3 * TILE), assignment
+
+    def _turned_apart(self, one: Packed, two: Packed) -> tuple[FloatArray, FloatArray]:
+        """Return the overlaps when others than the measured beads are superposed."""
+        best: FloatArray | None = None
+        fits = self._covariances(one.fit, two.fit, False)
+        measures = self._covariances(one.measure, two.measure, False)
+        for (fit, _), (measure, _) in zip(fits, measures, strict=True):
+            value, slope = self.solve(fit, one.fit.squares, two.fit.squares)
+            rotation = rotations(fit, value)
+            overlap = _contract(rotation, measure)
+            for at, group in enumerate(self.resolved.groups):
+                if not group.fitted:
+                    x, y = one.measure.parts[at + 1], two.measure.parts[at + 1]
+                    overlap += best_totals(_copy_overlaps(rotation, x, y))
+            if best is None:
+                best, slopes = overlap, slope
+            else:
+                better = overlap > best
+                best[better], slopes[better] = overlap[better], slope[better]
+        assert best is not None  # there is always the identity
+        return best, slopes
+
+
+def _wanted(one: Packed, two: Packed) -> BoolArray:
+    wanted = np.zeros((TILE, TILE), dtype=bool)
+    wanted[: one.count, : two.count] = True
+    return np.triu(wanted, 1) if one.start == two.start else wanted
+
+
+def _cube(one: Rows, two: Rows) -> FloatArray:
+    cube: FloatArray = (0.5 * (one.squares[:, None] + two.squares)) ** 3
+    return cube
+
+
+def _pairs(one: Rows, two: Rows, single: bool) -> Iterator[tuple[Any, Any]]:
+    if single:
+        return zip(one.single, two.single, strict=True)
+    return zip(one.parts, two.parts, strict=True)
+
+
+def _product(x: Any, y: Any) -> Any:
+    """Return all inner products, shape (copies, planes, TILE, copies, planes, TILE)."""
+    left = x.reshape(int(np.prod(x.shape[:3])), x.shape[3])
+    right = y.reshape(int(np.prod(y.shape[:3])), y.shape[3])
+    return (left @ right.T).reshape(*x.shape[:3], *y.shape[:3])
+
+
+def _still_overlap(one: Rows, two: Rows, single: bool) -> FloatArray:
+    rest, *groups = (_product(x, y) for x, y in _pairs(one, two, single))
+    overlap = np.asarray(rest[0, 0, :, 0, 0], np.float64)
+    for block in groups:
+        scores = block[:, 0, :, :, 0].transpose(0, 2, 1, 3)
+        overlap = overlap + best_totals(np.asarray(scores, np.float64))
+    return overlap
+
+
+def _contract(rotation: FloatArray, covariance: Any) -> FloatArray:
+    split = covariance.reshape(3, TILE, 3, TILE)
+    overlap = np.zeros((TILE, TILE))
+    for d in range(3):
+        for e in range(3):
+            overlap += rotation[d, e] * split[d, :, e]
+    return overlap
+
+
+def _copy_overlaps(rotation: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return the overlap of each copy with each, row by row to bound the memory."""
+    return np.stack(
+        [np.stack([_contract(rotation, _product(a[None], b[None])) for b in y]) for a in x]
+    )

@@ -1,0 +1,354 @@
+"""
+Localization densities: where the mass of some beads is, averaged over models.
+
+Every bead is a Gaussian of its mass, wide by the map resolution *r*:
+``sigma = r / (4 sqrt(2 ln 2))``, so that its full width at half maximum is
+*r* / 2, as in the reference. Unlike there, the Gaussian is not cut, the
+exponential is exact, and one grid fixed in advance serves all models.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.compute._density_blocks import fixed_blocks, rereadable
+from congruence.core.grid import DensityMap, Grid
+from congruence.core.topology import Topology
+from congruence.errors import SelectionError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from congruence.compute._density_blocks import Models
+    from congruence.typing import FloatArray, IntArray
+
+__all__ = ["common_grid", "densities", "gaussian_sigma", "localization_density"]
+
+_PADDING = 5.0
+"""Padding of a grid in sigma; 1.7e-6 of the mass of a bead at the corner lies outside."""
+
+_FINE = 2.4
+"""Lattice points per sigma from which a deposit is good to 7e-5 of one bead's peak."""
+
+_LATTICE_VOXELS = 1 << 26
+_GRID_VOXELS = 1 << 29
+
+
+def gaussian_sigma(map_resolution: float) -> float:
+    """
+    Return the width of the Gaussian of one bead.
+
+    Parameters
+    ----------
+    map_resolution : float
+        Resolution of the map in Å; not the resolution of the beads.
+
+    Returns
+    -------
+    sigma : float
+        Standard deviation along one axis in Å.
+
+    Raises
+    ------
+    ShapeError
+        If the resolution is not a positive number.
+
+    Examples
+    --------
+    >>> round(gaussian_sigma(20.0), 6)
+    4.246609
+    """
+    if not (map_resolution > 0 and math.isfinite(map_resolution)):
+        raise ShapeError(
+            f"map resolution is {map_resolution} Å, expected a positive number",
+            hint="20 Å is usual for maps of coarse models.",
+        )
+    return map_resolution / (4.0 * math.sqrt(2.0 * math.log(2.0)))
+
+
+def common_grid(
+    coordinates: Models,
+    *,
+    beads: IntArray | None = None,
+    voxel: float = 5.0,
+    map_resolution: float = 20.0,
+) -> Grid:
+    """
+    Lay one grid for the densities of all the given models.
+
+    The origin is a multiple of the voxel, so that maps of different runs
+    made with the same voxel share their lattice.
+
+    Parameters
+    ----------
+    coordinates : CoordinateSource, ndarray of shape (m,n,3) or iterable of these arrays
+        Placed bead centres in Å. Chain several iterables for several clusters.
+    beads : ndarray, dtype=int64, shape=(b,), optional
+        The beads to hold, all by default.
+    voxel : float
+        Edge of a voxel in Å.
+    map_resolution : float
+        Resolution of the maps in Å; the padding on every side is five sigma.
+
+    Returns
+    -------
+    grid : Grid
+        The smallest such grid.
+
+    Raises
+    ------
+    ShapeError
+        If there are no coordinates, one is not finite, or the grid would be
+        beyond 2^29 voxels, which means that a bead is far away.
+
+    Examples
+    --------
+    >>> common_grid(np.zeros((1, 1, 3)), voxel=5.0).shape
+    (11, 11, 11)
+    """
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for block in fixed_blocks(coordinates):
+        part = (block if beads is None else block[:, beads]).reshape(-1, 3)
+        if len(part):
+            low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    if not np.isfinite(low).all():
+        raise ShapeError("cannot lay a grid around no coordinates")
+    grid = Grid.around(low, high, voxel=voxel, padding=_PADDING * gaussian_sigma(map_resolution))
+    if grid.size > _GRID_VOXELS:
+        raise ShapeError(
+            f"a grid of voxel {voxel:g} Å around these models has {grid.size:.2e} voxels; "
+            f"they reach from {np.round(low, 1).tolist()} to {np.round(high, 1).tolist()} Å",
+            hint="Superpose the models, leave out stray beads, or take a larger voxel.",
+        )
+    return grid
+
+
+def localization_density(
+    coordinates: Models,
+    masses: Topology | FloatArray,
+    *,
+    beads: IntArray | None = None,
+    grid: Grid | None = None,
+    voxel: float = 5.0,
+    map_resolution: float = 20.0,
+    name: str = "all",
+) -> DensityMap:
+    """
+    Average the mass density of some beads over models.
+
+    Parameters
+    ----------
+    coordinates : CoordinateSource, ndarray of shape (m,n,3) or iterable of these arrays
+        Placed bead centres in Å.
+    masses : Topology or ndarray, dtype=float64, shape=(n,)
+        Bead masses in Da, or the topology that holds them.
+    beads : ndarray, dtype=int64, shape=(b,), optional
+        The beads that make the map, all by default.
+    grid : Grid, optional
+        Where to sample it; by default a `common_grid` of these beads.
+    voxel : float
+        Edge of a voxel in Å when no grid is given.
+    map_resolution : float
+        Resolution of the map in Å.
+    name : str
+        Name of the map.
+
+    Returns
+    -------
+    density : DensityMap
+        Mean density in Da / Å³; accuracy as for `densities`.
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not fit, a number is not finite, there is no model or no mass.
+    SelectionError
+        If `beads` is empty.
+
+    Examples
+    --------
+    >>> at = np.zeros((1, 1, 3))
+    >>> one = localization_density(at, np.array([110.0]), voxel=2.0)
+    >>> round(one.mass, 2), round(float(one.values.max()), 4)
+    (110.0, 0.0912)
+    """
+    if grid is None:
+        coordinates = rereadable(coordinates)
+        grid = common_grid(coordinates, beads=beads, voxel=voxel, map_resolution=map_resolution)
+    n = len(masses)
+    chosen = np.arange(n) if beads is None else beads
+    made = densities(coordinates, masses, {name: chosen}, grid=grid, map_resolution=map_resolution)
+    return made[name]
+
+
+def densities(
+    coordinates: Models,
+    masses: Topology | FloatArray,
+    selections: Mapping[str, IntArray],
+    *,
+    grid: Grid,
+    map_resolution: float = 20.0,
+) -> dict[str, DensityMap]:
+    """
+    Average the mass densities of several selections, reading the models once.
+
+    The error is below 1e-4 of the maximum of the map against the sum of
+    untruncated Gaussians. Where a voxel is at most 0.83 sigma, masses go to a
+    lattice (as fine as half a voxel) as quartic B-splines and one filter turns
+    them into Gaussians: cost O(m b) and some 10 million beads a second.
+    With coarser voxels, or when the lattices would need over 2^26 voxels,
+    Gaussians are added one by one. Sums have one order, on one thread: the
+    result depends neither on threads nor on the parts that models come in.
+    The GIL is released. Memory is set by grid and selections, not by models.
+
+    Values are samples at voxel centres: their sum keeps the mass to 1e-3 only
+    when the voxel is at most 1.4 sigma (6 Å for a map resolution of 20 Å)
+    and the grid holds five sigma around the beads.
+
+    Parameters
+    ----------
+    coordinates : CoordinateSource, ndarray of shape (m,n,3) or iterable of these arrays
+        Placed bead centres in Å.
+    masses : Topology or ndarray, dtype=float64, shape=(n,)
+        Bead masses in Da, or the topology that holds them.
+    selections : mapping of str to ndarray, dtype=int64, shape=(b,)
+        Beads of each map.
+    grid : Grid
+        Where to sample all maps. Mass beyond its edges is cut.
+    map_resolution : float
+        Resolution of the maps in Å.
+
+    Returns
+    -------
+    densities : dict of str to DensityMap
+        In the order of `selections`; values float32, Da / Å³.
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not fit, a number is not finite, there is no model or no mass.
+    SelectionError
+        If a selection is empty.
+    """
+    every = np.asarray(masses.mass if isinstance(masses, Topology) else masses, dtype=np.float64)
+    sigma = gaussian_sigma(map_resolution)
+    factor = _refinement(grid, sigma, len(selections))
+    sums = {
+        name: _Sum(beads, _masses(name, beads, every), grid, sigma, factor)
+        for name, beads in _checked(selections, len(every)).items()
+    }
+    models = 0
+    for block in fixed_blocks(coordinates):
+        if block.shape[1] != len(every):
+            raise ShapeError(
+                f"models have {block.shape[1]} beads, but there are {len(every)} masses"
+            )
+        models += len(block)
+        for accumulator in sums.values():
+            accumulator.add(block)
+    if not models:
+        raise ShapeError("a density needs at least one model, found none")
+    return {
+        name: DensityMap(name, grid, (total.finish() / models).astype(np.float32), models)
+        for name, total in sums.items()
+    }
+
+
+@dataclass(eq=False)
+class _Sum:
+    """Mass density of one selection, summed over models."""
+
+    beads: IntArray
+    masses: FloatArray
+    grid: Grid
+    sigma: float
+    factor: int  # lattice points per voxel; 0: no lattice
+    lattice: FloatArray | None = field(init=False, default=None)
+    out: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.out = np.zeros(self.grid.shape[::-1])
+        if self.factor:
+            self.lattice = np.zeros([(n - 1) * self.factor + 1 for n in self.grid.shape[::-1]])
+
+    def add(self, block: FloatArray) -> None:
+        from congruence.compute import _density_kernels as kernels
+
+        first, h = np.array(self.grid.origin), self.grid.voxel
+        if self.lattice is None:
+            kernels.splat(block, self.beads, self.masses, first, h, self.sigma, self.out)
+        else:
+            widths = (h, h / self.factor, self.sigma)
+            kernels.deposit(block, self.beads, self.masses, first, widths, self.lattice, self.out)
+
+    def finish(self) -> FloatArray:
+        if self.lattice is None:
+            return self.out
+        taps = _taps(self.sigma * self.factor / self.grid.voxel) * (self.factor / self.grid.voxel)
+        smooth, self.lattice = self.lattice, None
+        nz, ny, nx = self.out.shape
+        smooth = _filtered(smooth.reshape(1, smooth.shape[0], -1), taps, self.factor, nz)
+        smooth = _filtered(smooth.reshape(nz, -1, self._fine(nx)), taps, self.factor, ny)
+        across = np.ascontiguousarray(smooth.reshape(nz * ny, -1).T)[None]
+        filtered = _filtered(across, taps, self.factor, nx)[0]
+        self.out += filtered.T.reshape(nz, ny, nx)
+        return self.out
+
+    def _fine(self, n: int) -> int:
+        return (n - 1) * self.factor + 1
+
+
+def _filtered(source: FloatArray, taps: FloatArray, factor: int, n: int) -> FloatArray:
+    from congruence.compute import _density_kernels as kernels
+
+    out = np.empty((source.shape[0], n, source.shape[2]))
+    kernels.filter_rows(source, taps, factor, out)
+    return out
+
+
+def _taps(sigma: float) -> FloatArray:
+    """Return half of the even kernel that turns quartic B-splines into Gaussians (unit spacing)."""
+    size = 1 << max(8, math.ceil(math.log2(32.0 * sigma)))
+    k = 2.0 * np.pi * np.fft.rfftfreq(size)
+    spline = np.sinc(k / (2.0 * np.pi)) ** 5
+    whole = np.fft.irfft(np.exp(-0.5 * (sigma * k) ** 2) / spline, size)[: size // 2]
+    return whole[: int(np.flatnonzero(np.abs(whole) > 1e-9 * whole[0])[-1]) + 1]
+
+
+def _refinement(grid: Grid, sigma: float, selections: int) -> int:
+    for factor in (1, 2):
+        size = math.prod((n - 1) * factor + 1 for n in grid.shape)
+        if sigma * factor >= _FINE * grid.voxel and size * selections <= _LATTICE_VOXELS:
+            return factor
+    return 0
+
+
+def _checked(selections: Mapping[str, IntArray], n: int) -> dict[str, IntArray]:
+    checked = {}
+    for name, beads in selections.items():
+        rows = np.asarray(beads, dtype=np.int64)
+        if rows.size == 0:
+            raise SelectionError(
+                f"the density '{name}' selects no bead", hint="Check the selection of this density."
+            )
+        if rows.min() < 0 or rows.max() >= n:
+            raise ShapeError(
+                f"the density '{name}' names bead {rows.max()}, but there are {n} beads"
+            )
+        checked[name] = rows
+    return checked
+
+
+def _masses(name: str, beads: IntArray, every: FloatArray) -> FloatArray:
+    masses = every[np.asarray(beads, dtype=np.int64)]
+    if not (np.isfinite(masses).all() and (masses >= 0).all() and masses.any()):
+        raise ShapeError(
+            f"the beads of the density '{name}' have masses from {masses.min()} to {masses.max()} Da; "
+            "expected numbers of at least 0, not all 0",
+            hint="The file may give no masses; pass an array of ones for a density of beads.",
+        )
+    return masses

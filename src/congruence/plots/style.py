@@ -1,0 +1,123 @@
+"""The look that all figures share, and how they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from congruence.errors import OutputError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "CLUSTER_COLORS",
+    "NO_CLUSTER",
+    "OTHER_CLUSTERS",
+    "cluster_color",
+    "house",
+    "save_figure",
+]
+
+CLUSTER_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+"""Colours of the largest clusters: told apart by colour-blind people too (Okabe and Ito)."""
+OTHER_CLUSTERS = "#8C8C8C"
+"""Colour of all clusters after these."""
+NO_CLUSTER = "#E4E4E4"
+"""Colour of models that belong to no cluster."""
+
+_RC: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.titlesize": 11.0,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+    "figure.dpi": 100,
+}
+
+
+def house() -> AbstractContextManager[None]:
+    """
+    Return a context in which figures are drawn in the style of the house.
+
+    Returns
+    -------
+    context : context manager
+        Settings of the user (``matplotlibrc``) do not count inside it, and
+        are back after it.
+    """
+    from matplotlib import style
+
+    context: AbstractContextManager[None] = style.context(["default", _RC])
+    return context
+
+
+def cluster_color(label: int) -> str:
+    """
+    Return the colour of a cluster.
+
+    Parameters
+    ----------
+    label : int
+        Number of the cluster; negative for models in none.
+
+    Returns
+    -------
+    color : str
+        As ``"#rrggbb"``.
+
+    Examples
+    --------
+    >>> cluster_color(0)
+    '#E69F00'
+    """
+    if label < 0:
+        return NO_CLUSTER
+    return CLUSTER_COLORS[label] if label < len(CLUSTER_COLORS) else OTHER_CLUSTERS
+
+
+def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
+    """
+    Write a figure as PDF and as PNG.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    stem : str or Path
+        Path without an ending; its folder must be there.
+
+    Returns
+    -------
+    paths : tuple of Path
+        ``stem.pdf`` and ``stem.png`` (200 dots per inch).
+
+    Raises
+    ------
+    OutputError
+        If the files cannot be written.
+
+    Notes
+    -----
+    The files hold no date: equal figures are equal files.
+    """
+    stem = Path(stem)
+    paths = stem.with_name(stem.name + ".pdf"), stem.with_name(stem.name + ".png")
+    try:
+        with house():
+            figure.savefig(paths[0], metadata={"CreationDate": None})
+            figure.savefig(paths[1], metadata={"Software": None})
+    except OSError as error:
+        raise OutputError(
+            f"{stem}: the figure cannot be written: {error.strerror}",
+            hint="Choose a folder that is there and that you may write to.",
+        ) from error
+    return paths

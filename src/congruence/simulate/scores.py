@@ -1,0 +1,319 @@
+"""Scores from coordinates: cross-links, excluded volume, connectivity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.simulate.subunit import BeadKind, bead_radius
+
+if TYPE_CHECKING:
+    from congruence.simulate.system import System
+    from congruence.typing import FloatArray, IntArray
+
+__all__ = ["LABEL", "PSI", "CrossLink", "ScoreTable", "Scoring", "choose_crosslinks"]
+
+LABEL = "XL"
+"""Label of the cross-link data set."""
+
+PSI = 0.05
+"""Assumed share of false cross-links."""
+
+REACH = 25.0
+"""Distance in Å at which the likelihood of a cross-link has fallen to one half."""
+
+SLOPE = 0.01
+"""Weight of the distances themselves, per Å."""
+
+_SOFTNESS = 3.0
+_NEAR, _FAR = 20.0, 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class CrossLink:
+    """
+    One cross-link, possibly ambiguous between copies.
+
+    Parameters
+    ----------
+    number : int
+        Its number in the data set.
+    names : tuple of str
+        The two molecules.
+    residues : tuple of int
+        The two residues.
+    beads : tuple of (int, int)
+        Beads of each contribution: one for every choice of copies.
+    is_true : bool
+        Whether the native structure satisfies it.
+    """
+
+    number: int
+    names: tuple[str, str]
+    residues: tuple[int, int]
+    beads: tuple[tuple[int, int], ...]
+    is_true: bool
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """
+        Name of each contribution, as in the columns of a stat file.
+
+        The form is ``|label|id|prot1|res1|prot2|res2|state|PSI|``.
+        """
+        ends = "|".join(f"{n}|{r}" for n, r in zip(self.names, self.residues, strict=True))
+        return tuple(
+            f"|{LABEL}|{self.number}.{c + 1}|{ends}|0|PSI|" for c in range(len(self.beads))
+        )
+
+
+def choose_crosslinks(
+    system: System, native: FloatArray, *, count: int = 24, false: int = 2, seed: int = 0
+) -> tuple[CrossLink, ...]:
+    """
+    Invent cross-links, most of them satisfied in the native structure.
+
+    Parameters
+    ----------
+    system : System
+        The complex.
+    native : ndarray, dtype=float64, shape=(n,3)
+        Native coordinates in Å.
+    count : int
+        Number of cross-links.
+    false : int
+        How many of them are longer than 35 Å in the native structure; the
+        others are shorter than 20 Å. Fewer are made when there are too few such pairs.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    crosslinks : tuple of CrossLink
+        Three of four true ones join different molecules.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    one, two = np.triu_indices(len(native), 2)
+    # copies are interchangeable, so what joins them to each other tells little
+    names = np.array([m.name for m in system.topology.molecules])[system.body]
+    between = names[one] != names[two]
+    within = system.body[one] == system.body[two]
+    distance = np.sqrt(((native[one] - native[two]) ** 2).sum(axis=1))
+    inner = (count - false) // 4
+    wanted = (
+        (between & (distance < _NEAR), count - false - inner),
+        (within & (distance < _NEAR) & (distance > 6.0), inner),
+        (between & (distance > _FAR), false),
+    )
+    alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for bead in range(len(native)):
+        alike.setdefault((str(names[bead]), system.topology.residues[bead]), []).append(bead)
+    links: list[CrossLink] = []
+    for group, (mask, number) in enumerate(wanted):
+        candidates = rng.permutation(np.flatnonzero(mask))[:2000]
+        taken = {(x.names, x.residues) for x in links}
+        for pair in candidates.tolist():
+            if number <= 0:
+                break
+            ends = (int(one[pair]), int(two[pair]))
+            link = _crosslink(system, alike, ends, len(links), group < 2)
+            reaches = [float(np.sqrt(((native[a] - native[b]) ** 2).sum())) for a, b in link.beads]
+            honest = group < 2 or min(reaches) > _FAR
+            if honest and (link.names, link.residues) not in taken:
+                links.append(link)
+                taken.add((link.names, link.residues))
+                number -= 1
+    return tuple(links)
+
+
+def _crosslink(
+    system: System,
+    alike: dict[tuple[str, tuple[int, ...]], list[int]],
+    ends: tuple[int, int],
+    number: int,
+    is_true: bool,
+) -> CrossLink:
+    """Link two beads and, when they are of copies, those that cannot be told from them."""
+    topology = system.topology
+    name1, name2 = (topology.molecules[system.body[b]].name for b in ends)
+    residues1, residues2 = (topology.residues[b] for b in ends)
+    one, two = alike[name1, residues1], alike[name2, residues2]
+    same = system.body[ends[0]] == system.body[ends[1]]
+    pairs = zip(one, two, strict=True) if same else product(one, two)
+    return CrossLink(number, (name1, name2), (residues1[0], residues2[0]), tuple(pairs), is_true)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """
+    Scores of *m* models, without unit; distances in Å.
+
+    Parameters
+    ----------
+    distances : ndarray, dtype=float64, shape=(m,c)
+        Of each contribution of each cross-link, between bead centres.
+    likelihoods : ndarray, dtype=float64, shape=(m,c)
+        Of each contribution alone.
+    data : ndarray, dtype=float64, shape=(m,)
+        Cross-link score: minus the logarithm of all likelihoods.
+    linear : ndarray, dtype=float64, shape=(m,)
+        Slope times the sum of distances.
+    connectivity : ndarray, dtype=float64, shape=(m,b)
+        Of each molecule.
+    excluded_volume : ndarray, dtype=float64, shape=(m,)
+        Overlap of beads of different molecules, at resolution 10.
+    """
+
+    distances: FloatArray
+    likelihoods: FloatArray
+    data: FloatArray
+    linear: FloatArray
+    connectivity: FloatArray
+    excluded_volume: FloatArray
+
+    @property
+    def total(self) -> FloatArray:
+        """Sum of all restraints, shape (m,); lower is better."""
+        total: FloatArray = (
+            self.data + self.linear + self.connectivity.sum(axis=1) + self.excluded_volume
+        )
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """
+    The restraints on a complex.
+
+    Parameters
+    ----------
+    system : System
+        The complex.
+    crosslinks : tuple of CrossLink
+        The cross-links.
+    """
+
+    system: System
+    crosslinks: tuple[CrossLink, ...]
+
+    @cached_property
+    def pairs(self) -> IntArray:
+        """Beads of every contribution, shape (c,2)."""
+        pairs = [pair for link in self.crosslinks for pair in link.beads]
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+    @cached_property
+    def _first(self) -> IntArray:
+        sizes = [len(link.beads) for link in self.crosslinks]
+        return np.cumsum([0, *sizes[:-1]], dtype=np.int64)
+
+    @cached_property
+    def bonds(self) -> IntArray:
+        """Neighbours in sequence that are not both rigid, shape (k,2)."""
+        one = np.arange(len(self.system.topology) - 1)
+        body, rigid = self.system.body, self.system.kind == BeadKind.RIGID
+        keep = (body[one] == body[one + 1]) & ~(rigid[one] & rigid[one + 1])
+        return np.stack([one[keep], one[keep] + 1], axis=1)
+
+    @cached_property
+    def _coarse(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Pairs of coarse beads of different molecules, and the sums of their radii."""
+        system = self.system
+        mass = np.add.reduceat(system.topology.mass, system.coarse_starts)
+        radius = np.array([bead_radius(m) for m in mass])
+        owner = system.body[system.coarse_starts]
+        one, two = np.triu_indices(len(owner), 1)
+        apart = owner[one] != owner[two]
+        return one[apart], two[apart], (radius[one] + radius[two])[apart]
+
+    def overlaps(self, coordinates: FloatArray) -> FloatArray:
+        """
+        Measure the overlap of each pair of coarse beads of two molecules.
+
+        Parameters
+        ----------
+        coordinates : ndarray, dtype=float64, shape=(m,n,3)
+            Fine beads in Å.
+
+        Returns
+        -------
+        overlaps : ndarray, dtype=float64, shape=(m,p)
+            Score of each pair, 0 where they do not overlap.
+        """
+        one, two, reach = self._coarse
+        coarse = self.system.coarsen(coordinates)
+        gap = np.maximum(reach - _lengths(coarse[:, one] - coarse[:, two]), 0.0)
+        return 0.05 * gap * gap
+
+    def worst_overlap(self, coordinates: FloatArray) -> tuple[tuple[int, int], int]:
+        """
+        Find the pair of coarse beads that overlaps most in one model.
+
+        Parameters
+        ----------
+        coordinates : ndarray, dtype=float64, shape=(n,3)
+            Fine beads in Å.
+
+        Returns
+        -------
+        beads : tuple of int
+            First fine bead of either.
+        pair : int
+            Column of the pair in `overlaps`.
+        """
+        one, two, _ = self._coarse
+        pair = int(self.overlaps(coordinates[None])[0].argmax())
+        starts = self.system.coarse_starts
+        return (int(starts[one[pair]]), int(starts[two[pair]])), pair
+
+    def table(self, coordinates: FloatArray) -> ScoreTable:
+        """
+        Score models.
+
+        Parameters
+        ----------
+        coordinates : ndarray, dtype=float64, shape=(m,n,3)
+            In Å.
+
+        Returns
+        -------
+        table : ScoreTable
+            Of these models.
+        """
+        step = max(1, 1_000_000 // max(1, len(self._coarse[0])))
+        parts = [
+            self._part(coordinates[i : i + step]) for i in range(0, max(len(coordinates), 1), step)
+        ]
+        return ScoreTable(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def _part(self, xyz: FloatArray) -> tuple[FloatArray, ...]:
+        distances = _lengths(xyz[:, self.pairs[:, 0]] - xyz[:, self.pairs[:, 1]])
+        near = 1.0 / (1.0 + np.exp(np.minimum((distances - REACH) / _SOFTNESS, 500.0)))
+        miss = np.multiply.reduceat(1.0 - near, self._first, axis=1) if len(self.pairs) else near
+        data = -np.log(PSI + (1.0 - 2.0 * PSI) * (1.0 - miss)).sum(axis=1)
+        return (
+            distances,
+            PSI + (1.0 - 2.0 * PSI) * near,
+            data,
+            SLOPE * distances.sum(axis=1),
+            self._connectivity(xyz),
+            self.overlaps(xyz).sum(axis=1),
+        )
+
+    def _connectivity(self, xyz: FloatArray) -> FloatArray:
+        radius = self.system.topology.radius
+        one, two = self.bonds.T
+        gap = np.maximum(_lengths(xyz[:, one] - xyz[:, two]) - radius[one] - radius[two], 0.0)
+        out = np.zeros((len(xyz), self.system.bodies))
+        for body in range(self.system.bodies):
+            out[:, body] = 0.05 * (gap[:, self.system.body[one] == body] ** 2).sum(axis=1)
+        return out
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.sqrt((vectors * vectors).sum(axis=-1))
+    return lengths

@@ -1,0 +1,287 @@
+"""The whole job: from runs to a result folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.core.results import Alignment
+from congruence.errors import ConfigError, InputError
+from congruence.workflow.folder import check_target
+from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.results import Job, write_job
+from congruence.workflow.steps import ChosenModels, open_runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from congruence.compute.metric import Metric
+    from congruence.core.ensemble import Ensemble
+    from congruence.core.provenance import Losses
+    from congruence.core.results import Clustering, DistanceMatrix
+    from congruence.core.topology import Topology
+    from congruence.workflow.config import ClusterConfig
+
+__all__ = ["JobSummary", "cluster_runs"]
+
+_ALIGN_HINT = (
+    "Use 'none' when an EM map or a fixed part gives the frame, 'superpose' when the whole "
+    "complex moves freely, 'center' when only its position is arbitrary."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class JobSummary:
+    """
+    What a job came to.
+
+    Parameters
+    ----------
+    out : Path
+        The result folder; not written when `clustering` is None.
+    chosen : int
+        Number of models chosen.
+    clustering : Clustering or None
+        The clusters; None for a dry run.
+    losses : Losses
+        What could not be used.
+    """
+
+    out: Path
+    chosen: int
+    clustering: Clustering | None
+    losses: Losses
+
+
+def cluster_runs(
+    config: ClusterConfig,
+    out: Path,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    reporter: Reporter | None = None,
+) -> JobSummary:
+    """
+    Choose models, measure distances, cluster, and write the result folder.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        The job.
+    out : Path
+        The result folder.
+    force : bool
+        Replace an earlier result of congruence.
+    dry_run : bool
+        Stop before coordinates are read, after telling what would be done.
+    reporter : Reporter, optional
+        Told of progress.
+
+    Returns
+    -------
+    summary : JobSummary
+        What was done.
+
+    Raises
+    ------
+    ConfigError
+        If options are missing or do not fit the models.
+    InputError
+        If the input cannot be used.
+    OutputError
+        If the output folder cannot be written.
+    """
+    reporter = reporter or Silent()
+    _complete(config)
+    check_target(out, force=force)
+    chosen = _choose(config, reporter)
+    topology = _first_topology(chosen, config)
+    _check_selections(config, topology, len(chosen))
+    _tell_plan(config, chosen, topology, reporter)
+    losses = chosen.pool.losses
+    _tell_losses(losses, reporter)
+    if config.strict and len(losses):
+        raise InputError(
+            f"{len(losses)} things had to be left out, and --strict was given",
+            hint="They are listed above; leave out --strict to go on without them.",
+        )
+    if dry_run:
+        return JobSummary(out, len(chosen), None, losses)
+    ensemble = chosen.load(
+        resolution=config.resolution,
+        state=config.state,
+        advance=lambda done, total: reporter.advance("reading models", done, total),
+    )
+    matrix, metric = measure(config, ensemble, reporter)
+    clustering = partition(config, matrix, ensemble, reporter)
+    job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
+    write_job(job, out, force=force, reporter=reporter)
+    return JobSummary(out, len(chosen), clustering, losses)
+
+
+def _complete(config: ClusterConfig) -> None:
+    if not config.runs:
+        raise ConfigError("no runs were given", hint="Name run folders, globs or files.")
+    if config.align is None:
+        raise ConfigError("no alignment mode was given (--align)", hint=_ALIGN_HINT)
+    if not config.rmsd:
+        raise ConfigError(
+            "no selection for the RMSD was given (--rmsd)",
+            hint="Name molecules, for example --rmsd Rpb4 --rmsd Rpb7:1-80, or --rmsd '*' for all; "
+            "'congruence inspect' lists them.",
+        )
+
+
+def _choose(config: ClusterConfig, reporter: Reporter) -> ChosenModels:
+    runs = open_runs(*config.runs)
+    names = ", ".join(run.name for run in runs.runs[:8]) + (" ..." if len(runs.runs) > 8 else "")
+    reporter.say(f"runs: {len(runs.runs)} ({names})")
+    chosen = runs.choose(
+        score=config.score,
+        best=config.best,
+        below=config.below,
+        features=config.features,
+        every=config.every if config.every > 1 else None,
+        frames=config.frames if config.frames != (0.0, 1.0) else None,
+        where=config.where,
+    )
+    for line in chosen.log:
+        reporter.say(line)
+    return chosen
+
+
+def _first_topology(chosen: ChosenModels, config: ClusterConfig) -> Topology:
+    state = None if config.state == "all" else config.state
+    file = chosen.pool.get(str(chosen.table.file[0]))
+    topology = file.topology(config.resolution, state=state)
+    if not len(topology):
+        states = sorted({m.state for m in file.topology(config.resolution).molecules})
+        raise InputError(
+            f"{file.path} has no beads in state {config.state}; states here: {states}",
+            hint="Choose one with --state, or --state all.",
+        )
+    return topology
+
+
+def _check_selections(config: ClusterConfig, topology: Topology, models: int) -> None:
+    from congruence.core.selection import parse
+
+    for text in (*config.rmsd, *config.align_on, *config.densities.values()):
+        parse(text).mask(topology)
+    if config.clusters is not None and config.clusters > models:
+        raise ConfigError(
+            f"{config.clusters} clusters were asked for, but there are {models} models",
+            hint=f"Ask for at most {models}, or choose more models.",
+        )
+
+
+def _metric(config: ClusterConfig) -> Metric:
+    from congruence.compute.metric import Metric
+
+    return Metric(
+        Alignment(config.align or "none"),
+        measure=config.rmsd,
+        on=config.align_on or None,
+        weights=config.weights,
+        copies=config.copies,
+    )
+
+
+def _tell_plan(
+    config: ClusterConfig, chosen: ChosenModels, topology: Topology, reporter: Reporter
+) -> None:
+    from congruence.compute.rmsd import estimate
+    from congruence.core.selection import parse
+
+    groups = topology.copy_groups() if config.copies == "auto" else ()
+    for group in groups:
+        listed = ", ".join(map(str, group.copies))
+        reporter.say(f"interchangeable copies: {group.molecule} (copies {listed})")
+    measured = np.any([parse(text).mask(topology) for text in config.rmsd], axis=0)
+    plan = estimate(
+        len(chosen),
+        int(np.count_nonzero(measured)),
+        alignment=config.align or "none",
+        copies=[len(g.copies) for g in groups],
+    )
+    reporter.say(f"models: {len(chosen):,} of {chosen.total:,}, {len(topology):,} beads each")
+    reporter.say(f"plan: {plan.text()}")
+
+
+def _tell_losses(losses: Losses, reporter: Reporter) -> None:
+    for reason, count in losses.by_reason().items():
+        first = next(e for e in losses.entries if f"{e.what}: {e.why}" == reason)
+        reporter.warn(f"left out {count} x {reason} (first: {first.where})")
+
+
+def measure(
+    config: ClusterConfig, ensemble: Ensemble, reporter: Reporter
+) -> tuple[DistanceMatrix, Metric]:
+    """
+    Compute the distances that a configuration defines.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        The job.
+    ensemble : Ensemble
+        The models.
+    reporter : Reporter
+        Told of progress.
+
+    Returns
+    -------
+    matrix : DistanceMatrix
+        The distances.
+    metric : Metric
+        Their definition.
+    """
+    from congruence.compute.rmsd import rmsd_matrix
+
+    metric = _metric(config)
+    matrix = rmsd_matrix(
+        ensemble,
+        metric,
+        progress=lambda done, total: reporter.advance("distances", done, total),
+    )
+    return matrix, metric
+
+
+def partition(
+    config: ClusterConfig, matrix: DistanceMatrix, ensemble: Ensemble, reporter: Reporter
+) -> Clustering:
+    """
+    Cluster as a configuration says.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        The job.
+    matrix : DistanceMatrix
+        The distances.
+    ensemble : Ensemble
+        The models.
+    reporter : Reporter
+        Told of the advice, when the number of clusters was not given.
+
+    Returns
+    -------
+    clustering : Clustering
+        The clusters.
+    """
+    from congruence.compute.clustering import cluster
+
+    clustering = cluster(
+        matrix,
+        method=config.method,
+        k=config.clusters,
+        threshold=config.threshold,
+        seed=config.seed,
+        scores=ensemble.models.score,
+        runs=ensemble.models.run,
+    )
+    if clustering.advice is not None:
+        reporter.say(f"number of clusters: {clustering.advice.reason}")
+    return clustering

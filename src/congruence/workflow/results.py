@@ -1,0 +1,323 @@
+"""
+The result folder: everything a job made, in files that explain themselves.
+
+See ``docs/reference/results.md`` for what each file holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.compute.rmsd import place
+from congruence.core.provenance import Losses, versions
+from congruence.workflow.config import ClusterConfig, toml_text
+from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.members import ClusterWriter, members_to_write
+from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.tables import clusters_data, model_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from congruence.compute.metric import Metric
+    from congruence.core.ensemble import Ensemble
+    from congruence.core.placement import Placement
+    from congruence.core.results import Clustering, DistanceMatrix
+    from congruence.workflow.frames import FramePool
+
+__all__ = ["Job", "place_members", "write_clusters", "write_job"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """
+    What a result folder is made from.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    matrix : DistanceMatrix
+        Their distances.
+    clustering : Clustering
+        Their clusters.
+    metric : Metric
+        The definition behind `matrix`; placements of members use it.
+    config : ClusterConfig
+        Options for what is written; kept as ``config.toml``.
+    pool : FramePool or None
+        RMF files that the models came from.
+    total : int
+        Models there were to choose from.
+    log : tuple of str
+        What was done before, in words.
+    """
+
+    ensemble: Ensemble
+    matrix: DistanceMatrix
+    clustering: Clustering
+    metric: Metric
+    config: ClusterConfig
+    pool: FramePool | None = None
+    total: int = 0
+    log: tuple[str, ...] = ()
+
+    @property
+    def losses(self) -> Losses:
+        """What could not be used."""
+        return self.pool.losses if self.pool is not None else Losses()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Sentences that say how the result was made."""
+        definition = "; ".join(f"{k} {v}" for k, v in self.matrix.definition.items())
+        return (
+            f"congruence {versions()['congruence']}; alignment {self.matrix.alignment}; "
+            f"weights {self.matrix.weights}; seed {self.config.seed}",
+            *((definition,) if definition else ()),
+        )
+
+
+def write_clusters(
+    out: str | Path,
+    ensemble: Ensemble,
+    matrix: DistanceMatrix,
+    clustering: Clustering,
+    *,
+    metric: Metric,
+    force: bool = False,
+    **options: Any,
+) -> Path:
+    """
+    Write a result folder: tables, matrix, figure, and a folder per cluster.
+
+    Parameters
+    ----------
+    out : str or Path
+        The folder; written whole or not at all.
+    ensemble : Ensemble
+        The models.
+    matrix : DistanceMatrix
+        Their distances.
+    clustering : Clustering
+        Their clusters.
+    metric : Metric
+        The definition that `matrix` was computed with; members are placed
+        on the best-scoring member of their cluster with it.
+    force : bool
+        Replace an earlier result of congruence.
+    **options : Any
+        Fields of `ClusterConfig` that say what is written: ``densities``
+        (name to selection), ``voxel``, ``map_resolution``, ``members``,
+        ``models_rmf``.
+
+    Returns
+    -------
+    out : Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists and `force` is false, or cannot be written.
+    ConfigError
+        If an option is not one of `ClusterConfig`.
+    """
+    from congruence.workflow.frames import FramePool
+
+    config = ClusterConfig.checked({"align": str(matrix.alignment), **options})
+    has_files = all(str(f) for f in ensemble.models.file)
+    pool = FramePool() if has_files else None
+    job = Job(ensemble, matrix, clustering, metric, config, pool, len(ensemble))
+    return write_job(job, Path(out), force=force)
+
+
+def write_job(
+    job: Job, out: Path, *, force: bool = False, reporter: Reporter | None = None
+) -> Path:
+    """
+    Write the result folder of a job.
+
+    Parameters
+    ----------
+    job : Job
+        What to write.
+    out : Path
+        The folder.
+    force : bool
+        Replace an earlier result of congruence.
+    reporter : Reporter, optional
+        Told of progress.
+
+    Returns
+    -------
+    out : Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    reporter = reporter or Silent()
+    check_target(out, force=force)
+    selections = {name: job.ensemble.beads(text) for name, text in job.config.densities.items()}
+    placements = place_members(job)
+    with result_folder(out, force=force) as partial:
+        _write_members(job, partial, placements, reporter)
+        if selections:
+            _write_densities(job, partial, placements, selections, reporter)
+        _write_tables(job, partial, placements)
+        reporter.say("drawing the distance matrix")
+        _draw(job, partial)
+        _write_run_json(job, partial)
+    return out
+
+
+def place_members(job: Job) -> list[tuple[Placement, ...]]:
+    """
+    Lay the members of each cluster on its best-scoring one.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Returns
+    -------
+    placements : list of tuple of Placement
+        Per cluster, one per member.
+    """
+    return [
+        place(job.ensemble, cluster.members, cluster.best, job.metric)
+        for cluster in job.clustering.clusters
+    ]
+
+
+def _writer(job: Job) -> ClusterWriter:
+    return ClusterWriter(job.ensemble, job.pool, job.config, _provenance(job), job.words)
+
+
+def _provenance(job: Job) -> tuple[Any, ...]:
+    from congruence.io.rmf.history import CombineProvenance, FilterProvenance
+
+    config, steps = job.config, []
+    runs = len(set(job.ensemble.models.run.tolist()))
+    kept = len(job.ensemble)
+    if runs > 1:
+        steps.append(CombineProvenance(runs, job.total))
+    filters: list[tuple[str, float]] = []
+    if config.frames != (0.0, 1.0):
+        filters.append((f"Frames {config.frames[0]:g} to {config.frames[1]:g}", 0.0))
+    if config.every != 1:
+        filters.append((f"Every {config.every} frames", 0.0))
+    filters += [(condition, 0.0) for condition in config.where]
+    if config.below is not None:
+        filters.append(("Total score", config.below))
+    if config.best is not None:
+        filters.append(("Best scoring", 0.0))
+    return (*steps, *(FilterProvenance(method, bound, kept) for method, bound in filters))
+
+
+def _write_members(
+    job: Job, partial: Path, placements: list[tuple[Placement, ...]], reporter: Reporter
+) -> None:
+    writer = _writer(job)
+    clusters = job.clustering.clusters
+    total = sum(len(members_to_write(c, job.config.members)) for c in clusters)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        reporter.advance("writing members", done, total)
+
+    for cluster, mine in zip(clusters, placements, strict=True):
+        writer.write(partial / f"cluster.{cluster.index}", cluster, mine, advance)
+
+
+def _write_densities(
+    job: Job,
+    partial: Path,
+    placements: list[tuple[Placement, ...]],
+    selections: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    from congruence.compute.density import common_grid, densities
+    from congruence.core.grid import Grid
+    from congruence.io.mrc import write_mrc
+
+    writer, config = _writer(job), job.config
+    clusters = job.clustering.clusters
+    placed = [writer.placed(c, p) for c, p in zip(clusters, placements, strict=True)]
+    used = np.unique(np.concatenate(list(selections.values())))
+    resolution = config.map_resolution
+    grid = Grid.union(
+        [common_grid(p, beads=used, voxel=config.voxel, map_resolution=resolution) for p in placed]
+    )
+    reporter.say(
+        f"densities of {len(selections)} selections in {len(clusters)} clusters on a grid of "
+        f"{' x '.join(map(str, grid.shape))} voxels"
+    )
+    for cluster, models in zip(clusters, placed, strict=True):
+        maps = densities(
+            models, job.ensemble.topology, selections, grid=grid, map_resolution=resolution
+        )
+        for name, density in maps.items():
+            path = partial / f"cluster.{cluster.index}" / f"{name}.mrc"
+            write_mrc(path, density, notes=(job.words[0], f"map resolution {resolution:g} A"))
+
+
+def _write_tables(job: Job, partial: Path, placements: list[tuple[Placement, ...]]) -> None:
+    from congruence.io.matrix import save_matrix
+    from congruence.io.store import write_csv, write_json
+
+    header, rows = model_rows(job.ensemble, job.matrix, job.clustering, placements)
+    write_csv(partial / "models.csv", header, rows)
+    save_matrix(job.matrix, partial)
+    write_json(partial / "clusters.json", clusters_data(job.clustering, job.ensemble.models))
+    (partial / "config.toml").write_text(toml_text(job.config), encoding="utf-8")
+
+
+def _draw(job: Job, partial: Path) -> None:
+    from congruence.plots.matrix import matrix_data, plot_matrix, save_figure
+
+    figure = plot_matrix(matrix_data(job.matrix, job.clustering))
+    save_figure(figure, partial / "dist_matrix")
+
+
+def _write_run_json(job: Job, partial: Path) -> None:
+    from congruence.io.store import file_key, write_json
+
+    table, config = job.ensemble.models, job.config
+    names: Sequence[str] = sorted({*map(str, table.source), *map(str, table.file)} - {""})
+    written = [p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file()]
+    whole = config.hash == "all"
+    data = {
+        "program": "congruence",
+        "versions": versions(),
+        "arguments": config.model_dump(mode="json"),
+        "seed": config.seed,
+        "alignment": str(job.matrix.alignment),
+        "weights": job.matrix.weights,
+        "distance": job.matrix.definition,
+        "score": table.score_key,
+        "models_to_choose_from": job.total,
+        "models": len(table),
+        "log": job.log,
+        "left_out": {
+            "count": len(job.losses),
+            "by_reason": job.losses.by_reason(),
+            "entries": [
+                {"where": e.where, "what": e.what, "why": e.why, "count": e.count}
+                for e in job.losses.entries
+            ],
+        },
+        "inputs": [{"path": n, **file_key(Path(n), whole=whole)} for n in names],
+        "files": sorted(n for n in written if not Path(n).name.startswith(".")),
+    }
+    write_json(partial / RUN_JSON, data)

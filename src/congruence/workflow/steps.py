@@ -1,0 +1,213 @@
+"""
+The steps of an analysis, one call each.
+
+``open_runs(...)`` finds the runs, ``.choose(...)`` ranks and filters their
+models, ``.load(...)`` reads coordinates into an `Ensemble`. From there on
+`congruence.rmsd_matrix` and `congruence.cluster` take over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from congruence.core.ensemble import Ensemble
+from congruence.core.provenance import Losses
+from congruence.errors import InputError
+from congruence.workflow.frames import FramePool, read_coordinates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from congruence.core.models import ModelTable
+    from congruence.io.runs import ReadNotes, Run
+
+__all__ = ["ChosenModels", "RunSet", "open_runs"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunSet:
+    """
+    Sampling runs that were found.
+
+    Parameters
+    ----------
+    runs : tuple of Run
+        In natural order of their names.
+    losses : Losses
+        What could not be used so far.
+    """
+
+    runs: tuple[Run, ...]
+    losses: Losses = field(default_factory=Losses)
+
+    def choose(
+        self,
+        *,
+        score: str | None = None,
+        best: int | None = None,
+        below: float | None = None,
+        features: Sequence[str] = (),
+        **filters: Any,
+    ) -> ChosenModels:
+        """
+        Rank the models of all runs and keep some.
+
+        Parameters
+        ----------
+        score : str, optional
+            Score column; found among the known ones if absent.
+        best : int, optional
+            Number of best-scoring models over all runs.
+        below : float, optional
+            Keep models with a score strictly below.
+        features : sequence of str
+            Keep columns whose name contains one of these texts.
+        **filters : Any
+            ``every`` (frames 0, g, 2g, ... of each replica), ``frames``
+            (fractions of each replica) and ``where`` (conditions such as
+            ``"Column<5"``).
+
+        Returns
+        -------
+        chosen : ChosenModels
+            Models with whole frames, best score first. Frames are checked
+            in rank order until `best` whole ones are found, no further.
+
+        Raises
+        ------
+        InputError
+            If the score is unknown or ambiguous, or no model is left.
+        """
+        from congruence.compute.filtering import choose_models, parse_condition, take_whole
+        from congruence.io.runs import ReadNotes, find_score_key, list_columns, read_scores
+
+        notes = ReadNotes()
+        columns = list_columns(self.runs)
+        conditions = tuple(parse_condition(c) for c in filters.pop("where", ()))
+        table = read_scores(
+            self.runs,
+            score_key=find_score_key(columns, score),
+            features=tuple(features),
+            columns=tuple(c.column for c in conditions),
+            losses=self.losses,
+            notes=notes,
+        )
+        choice = choose_models(table, below=below, where=conditions, **filters)
+        self.losses.entries.extend(choice.left_out)
+        pool = FramePool(self.losses)
+        rows = take_whole(table, choice.rows, best, pool.has_frame, losses=self.losses)
+        log = _log(table, choice.steps, notes, best=best, taken=len(rows))
+        if not len(rows):
+            raise InputError(
+                f"no model is left of {len(table):,} in {len(self.runs)} runs",
+                hint="; ".join((*log, *(str(e) for e in self.losses.entries[:3]))),
+            )
+        return ChosenModels(table.take(rows), pool, len(table), log)
+
+
+def _log(
+    table: ModelTable,
+    steps: Sequence[tuple[str, int]],
+    notes: ReadNotes,
+    *,
+    best: int | None,
+    taken: int,
+) -> tuple[str, ...]:
+    lines = [f"ranked by {table.score_key}; {len(table):,} models in all", *notes.texts]
+    if set(notes.rules) - {"beside"}:
+        found = ", ".join(f"{rule}: {count:,}" for rule, count in sorted(notes.rules.items()))
+        lines.append(f"RMF files found by rule: {found} (rows)")
+    lines += [f"{name}: {left:,} models left" for name, left in steps[1:]]
+    if best is not None and taken < best:
+        lines.append(f"only {taken:,} models with whole frames, {best:,} were asked for")
+    return tuple(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenModels:
+    """
+    Models that were chosen, not read yet.
+
+    Parameters
+    ----------
+    table : ModelTable
+        Best score first.
+    pool : FramePool
+        Their RMF files.
+    total : int
+        Number of models that were there to choose from.
+    log : tuple of str
+        What each filter left, in words.
+    """
+
+    table: ModelTable
+    pool: FramePool
+    total: int
+    log: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def load(
+        self,
+        *,
+        resolution: float = 1.0,
+        state: int | Literal["all"] = 0,
+        advance: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Ensemble:
+        """
+        Read the coordinates.
+
+        Parameters
+        ----------
+        resolution : float
+            Residues per bead of the representation to read.
+        state : int or "all"
+            State to read; files without states have one.
+        advance : callable
+            Called with models done and in all.
+
+        Returns
+        -------
+        ensemble : Ensemble
+            Global coordinates in Å.
+
+        Raises
+        ------
+        InputError
+            If the files differ in topology.
+        """
+        coordinates, topology = read_coordinates(
+            self.pool, self.table, resolution=resolution, state=state, advance=advance
+        )
+        return Ensemble(coordinates, topology, self.table)
+
+
+def open_runs(*specs: str | Path, losses: Losses | None = None) -> RunSet:
+    """
+    Find sampling runs.
+
+    Parameters
+    ----------
+    *specs : str or Path
+        Folders, glob patterns, stat or RMF files, or ``NAME=FOLDER,FOLDER``
+        for the segments of a restarted run.
+    losses : Losses, optional
+        Collector to share.
+
+    Returns
+    -------
+    runs : RunSet
+        The runs, in natural order.
+
+    Raises
+    ------
+    InputError
+        If nothing is found.
+    """
+    from congruence.io.runs import find_runs
+
+    collected = losses if losses is not None else Losses()
+    return RunSet(find_runs([str(s) for s in specs]), collected)

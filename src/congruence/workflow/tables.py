@@ -1,0 +1,135 @@
+"""Models and clusters as plain tables: what ``models.csv`` and ``clusters.json`` hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from congruence.core.ensemble import Ensemble
+    from congruence.core.models import ModelTable
+    from congruence.core.placement import Placement
+    from congruence.core.results import Clustering, DistanceMatrix
+
+__all__ = ["clusters_data", "model_rows"]
+
+
+def model_rows(
+    ensemble: Ensemble,
+    matrix: DistanceMatrix,
+    clustering: Clustering,
+    placements: Sequence[Sequence[Placement]],
+) -> tuple[list[str], list[list[object]]]:
+    """
+    Make the table of models.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    matrix : DistanceMatrix
+        Their distances.
+    clustering : Clustering
+        Their clusters.
+    placements : sequence of sequence of Placement
+        Per cluster, one per member.
+
+    Returns
+    -------
+    header : list of str
+        Names of the columns.
+    rows : list of list
+        One per model, in rank order.
+    """
+    table = ensemble.models
+    features = [name for name in table.columns if name != table.score_key]
+    distance = np.full(len(table), np.nan)
+    assignment = [""] * len(table)
+    position = [""] * len(table)
+    groups = ensemble.topology.copy_groups()
+    for cluster, mine in zip(clustering.clusters, placements, strict=True):
+        distance[cluster.members] = matrix.row(cluster.center)[cluster.members]
+        for at, (model, placement) in enumerate(zip(cluster.members.tolist(), mine, strict=True)):
+            position[model] = str(at)
+            if placement.assignment:
+                assignment[model] = "; ".join(
+                    f"{g.molecule}: {' '.join(str(g.copies[k]) for k in p)}"
+                    for g, p in zip(groups, placement.assignment, strict=True)
+                )
+    header = ["model", "run", "replica", "file", "frame", "score", "cluster", "member"]
+    header += ["distance_to_center", "assignment", *features]
+    rows: list[list[object]] = [
+        [
+            i,
+            table.run[i],
+            int(table.replica[i]),
+            table.file[i],
+            int(table.frame[i]),
+            _number(table.score[i]),
+            int(clustering.labels[i]),
+            position[i],
+            _number(distance[i]),
+            assignment[i],
+            *(table.columns[name][i] for name in features),
+        ]
+        for i in range(len(table))
+    ]
+    return header, rows
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else repr(float(value))
+
+
+def clusters_data(clustering: Clustering, table: ModelTable) -> dict[str, Any]:
+    """
+    Describe a clustering as plain data.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    table : ModelTable
+        The models.
+
+    Returns
+    -------
+    data : dict
+        What ``clusters.json`` holds.
+    """
+    advice = clustering.advice
+    return {
+        "method": clustering.method,
+        "parameters": clustering.parameters,
+        "advice": None
+        if advice is None
+        else {
+            "clusters": advice.k,
+            "reason": advice.reason,
+            "candidates": [
+                {"clusters": k, "silhouette": s, "agreement_of_halves": a}
+                for k, s, a in advice.candidates
+            ],
+        },
+        "unit": "Å",
+        "clusters": [
+            {
+                "cluster": c.index,
+                "size": c.size,
+                "average_rmsd": c.average_rmsd,
+                "best_score": c.best_score,
+                "best": table.names[c.best],
+                "center": table.names[c.center],
+                "best_model": c.best,
+                "center_model": c.center,
+                "size_by_run": c.by_run,
+                "size_by_half": list(c.by_half),
+                "members": c.members,
+            }
+            for c in clustering.clusters
+        ],
+        "in_no_cluster": clustering.noise,
+    }

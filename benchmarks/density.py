@@ -8,11 +8,14 @@ with a direct separable sum over a hundredth of the models.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from congruence.compute.density import common_grid, gaussian_sigma, localization_density
-from congruence.core.grid import Grid
+
+if TYPE_CHECKING:
+    from congruence.core.grid import Grid
 
 CASES = ((3.0, 40.0), (5.0, 20.0), (3.0, 20.0), (1.5, 20.0))
 MODELS, BEADS = 500, 1000

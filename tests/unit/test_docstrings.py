@@ -34,7 +34,7 @@ def targets(module):
         if inspect.isfunction(thing):
             yield path, set()
         elif inspect.isclass(thing):
-            protocol = getattr(thing, "_is_protocol", False)
+            protocol = getattr(thing, "_is_protocol", False) or hasattr(thing, "model_fields")
             inherited = "__init__" not in vars(thing) or issubclass(thing, enum.Enum) or protocol
             yield path, {"PR01"} if inherited else set()
             if protocol:

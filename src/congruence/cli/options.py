@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from congruence.workflow.config import ClusterConfig
 
-__all__ = ["cluster_config", "config_options"]
+__all__ = ["cluster_config", "config_options", "typed_options"]
 
 _ALIGN = click.Choice(["none", "center", "superpose"])
 _METHOD = click.Choice(["kmeans", "threshold", "hierarchical", "hdbscan"])
@@ -113,8 +113,31 @@ def cluster_config(
     """
     from congruence.workflow.config import ClusterConfig
 
+    typed = typed_options(ctx, values)
+    typed["densities"] = {**base.get("densities", {}), **typed.get("densities", {})}
+    return ClusterConfig.checked({**base, **typed}, where=where if base else "the command line")
+
+
+def typed_options(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the fields of a configuration that were typed.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Of the command, to know what was typed.
+    values : dict
+        Values of the options.
+
+    Returns
+    -------
+    data : dict
+        By field of `ClusterConfig`, not checked yet.
+    """
+    from congruence.workflow.config import ClusterConfig
+
     typed = {k: v for k, v in values.items() if ctx.get_parameter_source(k) in _GIVEN}
-    data = {**base, **{k: v for k, v in typed.items() if k in ClusterConfig.model_fields}}
+    data = {k: v for k, v in typed.items() if k in ClusterConfig.model_fields}
     if "named_runs" in typed or "runs" in typed:
         data["runs"] = (*typed.get("runs", ()), *typed.get("named_runs", ()))
     if "frames" in typed:
@@ -124,8 +147,9 @@ def cluster_config(
     for name in ("state", "members"):
         if name in typed and typed[name].isdigit():
             data[name] = int(typed[name])
-    data["densities"] = {**data.get("densities", {}), **_densities(typed)}
-    return ClusterConfig.checked(data, where=where if base else "the command line")
+    if densities := _densities(typed):
+        data["densities"] = densities
+    return data
 
 
 def _fractions(text: str) -> tuple[float, float]:

@@ -5,7 +5,9 @@ They differ from `congruence.compute.density` in ways that are not meant: the
 Gaussian ends at three sigma, the exponential is an approximation (-4 to +2 %),
 and every model has a grid of its own that is added to the sum by nearest
 voxel, so that the sum drifts by up to half a voxel at each step. The result
-equals the reference's bit for bit, given the same coordinates.
+equals the reference's bit for bit, given the same coordinates, the masses of
+`reference_masses`, and products of the rotation matrix summed from left to
+right in float64 (x, then y, then z, then the translation).
 """
 
 from __future__ import annotations
@@ -21,9 +23,37 @@ from congruence.errors import ShapeError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from congruence.core.topology import Topology
     from congruence.typing import Float32Array, FloatArray
 
-__all__ = ["reference_density", "reference_model_density", "reference_sum"]
+__all__ = ["reference_density", "reference_masses", "reference_model_density", "reference_sum"]
+
+
+def reference_masses(topology: Topology) -> FloatArray:
+    """
+    Return masses as the reference has them in memory.
+
+    It takes the mass of an atom from its own table of elements and not from
+    the file, which holds it as float32.
+
+    Parameters
+    ----------
+    topology : Topology
+        Beads at the finest resolution.
+
+    Returns
+    -------
+    mass : ndarray, dtype=float64, shape=(n,)
+        In Da: of atoms with four decimals, of other beads as in the file.
+
+    Examples
+    --------
+    >>> from congruence.core.topology import Molecule, Topology
+    >>> reference_masses(Topology.simple([Molecule("A")], beads_per_molecule=2)).tolist()
+    [110.0, 110.0]
+    """
+    atoms = np.array([bool(name) for name in topology.atom_name], dtype=bool)
+    return np.where(atoms, np.round(topology.mass, 4), topology.mass)
 
 
 def reference_model_density(

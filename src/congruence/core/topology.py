@@ -332,6 +332,10 @@ class Topology:
             from the first (for example one with a missing loop) are not
             interchangeable and are left out.
         """
+        return self._copy_groups
+
+    @cached_property
+    def _copy_groups(self) -> tuple[CopyGroup, ...]:
         groups = []
         for state, name in dict.fromkeys((m.state, m.name) for m in self.molecules if m.name):
             members = [

@@ -349,11 +349,13 @@ def _ours(
             f"{len(names)} names for {m} models", path=path, hint="Compute the matrix again."
         )
     weights = words.get("weights")
-    if weights not in ("residues", "none") or words.get("alignment") not in list(Alignment):
+    if weights not in ("residues", "none", "given") or words.get("alignment") not in list(
+        Alignment
+    ):
         raise FormatError(
             f"unknown alignment {words.get('alignment')!r} or weights {weights!r}",
             path=path,
-            hint=f"Alignments are {', '.join(Alignment)}; weights are residues, none.",
+            hint=f"Alignments are {', '.join(Alignment)}; weights are residues, none, given.",
         )
     return DistanceMatrix(
         array,

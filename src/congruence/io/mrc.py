@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+import zlib
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ __all__ = ["read_mrc", "write_mrc"]
 _LABELS, _LABEL_WIDTH = 10, 80
 _HEADER = 1024
 _CELL_MISMATCH = 1e-3
+_MAX_PACKED = 100_000  # no packer shrinks zeros further
 _REFERENCE_ISPG = 1065353216  # the bits of 1.0 as float32, written as an integer
 
 
@@ -151,22 +153,27 @@ def _labels(density: DensityMap, notes: Sequence[str]) -> list[str]:
     return labels
 
 
-def _header(path: Path) -> Any:
+def _opened(path: Path, *, header_only: bool) -> Any:
+    """Return what mrcfile makes of a file, closed again."""
     import mrcfile
 
-    if not path.is_file():
-        raise FormatError("there is no such file", path=path)
     with warnings.catch_warnings():
         # What the reference's headers get wrong is known and harmless.
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
-            with mrcfile.open(path, permissive=True, header_only=True) as file:
-                header = file.header.copy()
-        except (ValueError, OSError, EOFError) as error:
-            raise FormatError(f"this is no MRC file: {error}", path=path) from error
+            with mrcfile.open(path, permissive=True, header_only=header_only) as file:
+                return file.header.copy() if header_only else file.data
+        except (ValueError, OSError, EOFError, zlib.error) as error:
+            raise FormatError(f"this is no whole MRC file: {error}", path=path) from error
+
+
+def _header(path: Path) -> Any:
+    if not path.is_file():
+        raise FormatError("there is no such file", path=path)
+    header = _opened(path, header_only=True)
     if bytes(header.map)[:3] != b"MAP":
         raise FormatError(
-            f"this is no MRC file: bytes 208-211 are {bytes(header.map)!r}, expected b'MAP '",
+            f"this is no whole MRC file: bytes 208-211 are {bytes(header.map)!r}, expected b'MAP '",
             path=path,
             location="byte 208",
         )
@@ -174,8 +181,6 @@ def _header(path: Path) -> Any:
 
 
 def _values(path: Path, header: Any) -> Float32Array:
-    import mrcfile
-
     bytes_per_value = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}.get(int(header.mode))
     if bytes_per_value is None:
         raise FormatError(
@@ -188,16 +193,13 @@ def _values(path: Path, header: Any) -> Float32Array:
     found = path.stat().st_size
     with path.open("rb") as raw:
         packed = raw.read(2) in (b"\x1f\x8b", b"BZ")
-    if not packed and found < needed:
+    if found < needed and not (packed and needed <= _MAX_PACKED * found):
         raise FormatError(
             f"the file has {found} bytes, its header asks for {needed}",
             path=path,
             hint="The file was cut short; write it again.",
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        with mrcfile.open(path, permissive=True) as file:
-            data = file.data
+    data = _opened(path, header_only=False)
     if data is None or data.ndim != 3:
         raise FormatError("the file does not hold one whole volume", path=path)
     return np.asarray(data, dtype=np.float32)

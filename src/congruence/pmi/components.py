@@ -92,6 +92,30 @@ class Parts:
             counts[component.beads] += 1
         return counts
 
+    def words(self, n: int) -> dict[str, str]:
+        """
+        Say what the distance is made of.
+
+        Parameters
+        ----------
+        n : int
+            Number of beads of a model.
+
+        Returns
+        -------
+        words : dict of str to str
+            For ``DistanceMatrix.definition``.
+        """
+
+        def named(components: tuple[Component, ...]) -> str:
+            beads = int((self.counts(components, n) > 0).sum())
+            return f"{', '.join(c.label for c in components)} ({beads} of {n} beads)"
+
+        words = {"measure": named(self.measured), "weights": "residues"}
+        if self.superposed:
+            words |= {"on": named(self.superposed), "fit_weights": "none"}
+        return words
+
 
 def expand(
     components: Mapping[str, object], molecules: Sequence[Molecule], state: int

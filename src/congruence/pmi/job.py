@@ -173,7 +173,12 @@ class ClusteringJob:
             metric,
             progress=lambda done, total: current_reporter().advance("distances", done, total),
         )
-        self._matrix = replace(made, weights="residues", names=models.chosen.table.names)
+        self._matrix = replace(
+            made,
+            weights="residues",
+            names=models.chosen.table.names,
+            definition=made.definition | self._parts.words(len(models.topology)),
+        )
 
     def cluster(self, number_of_clusters: int) -> Clustering:
         """
@@ -292,7 +297,7 @@ class ClusteringJob:
                 self._write_member(folder, files, member, (name, str(k)))
             _write_stat(folder, (name, "stat.out"), [member.row for member in members])
             self._write_densities(folder, name, cluster.members, members)
-        self._finish(folder)
+        self._finish(folder, "cluster.")
 
     def write_all_models(self, folder: OutputFolder) -> None:
         """
@@ -325,7 +330,7 @@ class ClusteringJob:
             rows.append(member.row | where)
         _write_stat(folder, (name, "stat.0.out"), rows)
         self._write_densities(folder, name, order, members)
-        self._finish(folder)
+        self._finish(folder, "all_models.")
 
     def _models(self) -> _Models:
         if self._read is None:
@@ -387,7 +392,7 @@ class ClusteringJob:
             folder, name, placed, models.topology, models.densities, voxel=self._what.voxel
         )
 
-    def _finish(self, folder: OutputFolder) -> None:
+    def _finish(self, folder: OutputFolder, kind: str) -> None:
         losses = self._pool.losses
         folder.finish(
             {
@@ -395,7 +400,8 @@ class ClusteringJob:
                 **self._what.as_data(),
                 "models": list(self._models().chosen.table.names),
                 "left_out": [str(entry) for entry in losses.entries],
-            }
+            },
+            kind=kind,
         )
 
 

@@ -138,7 +138,7 @@ class OutputFolder:
             yield part
         self._written.append(path.relative_to(self.root).as_posix())
 
-    def finish(self, about: Mapping[str, object]) -> None:
+    def finish(self, about: Mapping[str, object], *, kind: str) -> None:
         """
         Write the manifest and remove what an earlier run left.
 
@@ -146,29 +146,34 @@ class OutputFolder:
         ----------
         about : mapping of str to object
             What the manifest shall say besides the files.
+        kind : str
+            First letters of the sub-folders that this run has written anew;
+            other files of an earlier run stay.
         """
         from congruence.io.store import write_json
 
-        earlier = self._earlier() if self._clean else ()
-        files = sorted(self._written)
+        earlier = self._earlier()
+        stale = {n for n in earlier if self._clean and n.startswith(kind)} - set(self._written)
+        files = sorted({*self._written, *earlier} - stale)
         with whole_file(self.root / MANIFEST) as part:
             write_json(part, {"program": "congruence", **about, "files": files})
-        for name in sorted(set(earlier) - set(files)):
+        for name in sorted(stale):
             (self.root / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 (self.root / name).parent.rmdir()
 
-    def _earlier(self) -> tuple[str, ...]:
+    def _earlier(self) -> list[str]:
         from congruence.io.store import read_json
 
         try:
             data = read_json(self.root / MANIFEST)
         except CongruenceError:
-            return ()
+            return []
         if not isinstance(data, dict) or data.get("program") != "congruence":
-            return ()
+            return []
         names = [Path(str(name)) for name in data.get("files", ())]
-        return tuple(n.as_posix() for n in names if not n.is_absolute() and ".." not in n.parts)
+        inside = [n for n in names if not n.is_absolute() and ".." not in n.parts]
+        return [n.as_posix() for n in inside if (self.root / n).is_file()]
 
 
 @dataclass(frozen=True, eq=False)

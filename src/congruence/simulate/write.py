@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 __all__ = ["describe", "scoring_of", "simulate_runs"]
 
 _BATCH = 1024
+_OURS = (
+    "run*/output/stat.*.out",
+    "run*/output/stat_replica.*.out",
+    "run*/output/initial.*.rmf3",
+    "run*/output/rmfs/*.rmf3",
+    "native.rmf3",
+    "crosslinks.csv",
+    "truth.json",
+)
 
 
 def scoring_of(simulation: Simulation) -> Scoring:
@@ -121,7 +130,8 @@ def simulate_runs(
     Raises
     ------
     OutputError
-        If the folder holds files already, or cannot be written.
+        If the folder holds anything but an earlier simulation, which is
+        replaced, or cannot be written.
     ConfigError
         If a parameter is out of its range.
 
@@ -135,11 +145,7 @@ def simulate_runs(
     scoring = scoring_of(simulation)
     truth = describe(simulation, scoring)
     try:
-        if root.exists() and any(root.iterdir()):
-            raise OutputError(
-                f"{root}: the folder is not empty",
-                hint="Simulate into a new folder, or remove this one.",
-            )
+        _clear(root)
         root.mkdir(parents=True, exist_ok=True)
         _write_crosslinks(root / "crosslinks.csv", scoring)
         _write_structure(root / "native.rmf3", lay_out(scoring), scoring, simulation.native())
@@ -151,6 +157,20 @@ def simulate_runs(
             f"{root}: cannot be written: {problem}", hint="Choose a folder that can be written to."
         ) from problem
     return truth
+
+
+def _clear(root: Path) -> None:
+    """Remove the files of an earlier simulation, and nothing else."""
+    if not root.exists() or not any(root.iterdir()):
+        return
+    if not (root / "truth.json").is_file():
+        raise OutputError(
+            f"{root}: the folder is not empty and holds no simulation",
+            hint="Simulate into a new folder, or remove this one.",
+        )
+    for pattern in _OURS:
+        for path in root.glob(pattern):
+            path.unlink()
 
 
 def _write_crosslinks(path: Path, scoring: Scoring) -> None:
@@ -183,7 +203,7 @@ class _Run:
 
     def write(self, folder: Path) -> None:
         """Write all files of the run."""
-        (folder / "rmfs").mkdir(parents=True)
+        (folder / "rmfs").mkdir(parents=True, exist_ok=True)
         replicas = self.simulation.sampling.replicas
         mine = slice(self.run * replicas, (self.run + 1) * replicas)
         steps = exchange(self.simulation.sampling.frames()[mine], self._rng(0))

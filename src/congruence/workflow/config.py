@@ -26,14 +26,7 @@ Methods = Literal["kmeans", "threshold", "hierarchical", "hdbscan"]
 
 
 class ClusterConfig(BaseModel):
-    """
-    Everything that ``congruence cluster`` is told.
-
-    Parameters
-    ----------
-    **data : Any
-        The options, named as the fields.
-    """
+    """Everything that ``congruence cluster`` is told; each field says what it means."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

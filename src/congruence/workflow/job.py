@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     from congruence.compute.metric import Metric
     from congruence.core.ensemble import Ensemble
+    from congruence.core.models import ModelTable
     from congruence.core.provenance import Losses
     from congruence.core.results import Clustering, DistanceMatrix
     from congruence.core.topology import Topology
     from congruence.workflow.config import ClusterConfig
 
-__all__ = ["JobSummary", "cluster_runs"]
+__all__ = ["JobSummary", "cluster_runs", "job_metric", "measure", "partition"]
 
 _ALIGN_HINT = (
     "Use 'none' when an EM map or a fixed part gives the frame, 'superpose' when the whole "
@@ -115,7 +116,7 @@ def cluster_runs(
         advance=lambda done, total: reporter.advance("reading models", done, total),
     )
     matrix, metric = measure(config, ensemble, reporter)
-    clustering = partition(config, matrix, ensemble, reporter)
+    clustering = partition(config, matrix, ensemble.models, reporter)
     job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
     write_job(job, out, force=force, reporter=reporter)
     return JobSummary(out, len(chosen), clustering, losses)
@@ -177,7 +178,20 @@ def _check_selections(config: ClusterConfig, topology: Topology, models: int) ->
         )
 
 
-def _metric(config: ClusterConfig) -> Metric:
+def job_metric(config: ClusterConfig) -> Metric:
+    """
+    Return the definition of the distance that a configuration asks for.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        The job.
+
+    Returns
+    -------
+    metric : Metric
+        The definition.
+    """
     from congruence.compute.metric import Metric
 
     return Metric(
@@ -240,7 +254,7 @@ def measure(
     """
     from congruence.compute.rmsd import rmsd_matrix
 
-    metric = _metric(config)
+    metric = job_metric(config)
     matrix = rmsd_matrix(
         ensemble,
         metric,
@@ -250,7 +264,7 @@ def measure(
 
 
 def partition(
-    config: ClusterConfig, matrix: DistanceMatrix, ensemble: Ensemble, reporter: Reporter
+    config: ClusterConfig, matrix: DistanceMatrix, models: ModelTable | None, reporter: Reporter
 ) -> Clustering:
     """
     Cluster as a configuration says.
@@ -261,8 +275,8 @@ def partition(
         The job.
     matrix : DistanceMatrix
         The distances.
-    ensemble : Ensemble
-        The models.
+    models : ModelTable or None
+        The models, when there is a table of them.
     reporter : Reporter
         Told of the advice, when the number of clusters was not given.
 
@@ -279,8 +293,8 @@ def partition(
         k=config.clusters,
         threshold=config.threshold,
         seed=config.seed,
-        scores=ensemble.models.score,
-        runs=ensemble.models.run,
+        scores=None if models is None else models.score,
+        runs=None if models is None else models.run,
     )
     if clustering.advice is not None:
         reporter.say(f"number of clusters: {clustering.advice.reason}")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.core.placement import PlacedModels
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -126,25 +124,6 @@ class ClusterWriter:
         from congruence.io.rmf.history import ClusterProvenance
 
         return (*self.provenance, ClusterProvenance(cluster.size, cluster.average_rmsd, ""))
-
-    def placed(self, cluster: Cluster, placements: Sequence[Placement]) -> PlacedModels:
-        """
-        Return the members of a cluster as they are written.
-
-        Parameters
-        ----------
-        cluster : Cluster
-            The cluster.
-        placements : sequence of Placement
-            One per member.
-
-        Returns
-        -------
-        models : PlacedModels
-            A coordinate source of the members, in order.
-        """
-        groups = self.ensemble.topology.copy_groups()
-        return PlacedModels(self.ensemble, cluster.members, tuple(placements), groups)
 
     def _write_coordinates(
         self, folder: Path, position: int, model: int, placement: Placement

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from congruence.compute.rmsd import place
 from congruence.core.provenance import Losses, versions
 from congruence.workflow.config import ClusterConfig, toml_text
+from congruence.workflow.densities import write_densities
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.members import ClusterWriter, members_to_write
 from congruence.workflow.reporting import Reporter, Silent
-from congruence.workflow.tables import clusters_data, model_rows
+from congruence.workflow.tables import model_rows, partition_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from congruence.core.results import Clustering, DistanceMatrix
     from congruence.workflow.frames import FramePool
 
-__all__ = ["Job", "place_members", "write_clusters", "write_job"]
+__all__ = ["Job", "draw", "place_members", "write_clusters", "write_job"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +169,10 @@ def write_job(
     with result_folder(out, force=force) as partial:
         _write_members(job, partial, placements, reporter)
         if selections:
-            _write_densities(job, partial, placements, selections, reporter)
+            write_densities(job, partial, placements, selections, reporter)
         _write_tables(job, partial, placements)
         reporter.say("drawing the distance matrix")
-        _draw(job, partial)
+        draw(job.matrix, job.clustering, partial)
         _write_run_json(job, partial)
     return out
 
@@ -240,38 +239,6 @@ def _write_members(
         writer.write(partial / f"cluster.{cluster.index}", cluster, mine, advance)
 
 
-def _write_densities(
-    job: Job,
-    partial: Path,
-    placements: list[tuple[Placement, ...]],
-    selections: dict[str, Any],
-    reporter: Reporter,
-) -> None:
-    from congruence.compute.density import common_grid, densities
-    from congruence.core.grid import Grid
-    from congruence.io.mrc import write_mrc
-
-    writer, config = _writer(job), job.config
-    clusters = job.clustering.clusters
-    placed = [writer.placed(c, p) for c, p in zip(clusters, placements, strict=True)]
-    used = np.unique(np.concatenate(list(selections.values())))
-    resolution = config.map_resolution
-    grid = Grid.union(
-        [common_grid(p, beads=used, voxel=config.voxel, map_resolution=resolution) for p in placed]
-    )
-    reporter.say(
-        f"densities of {len(selections)} selections in {len(clusters)} clusters on a grid of "
-        f"{' x '.join(map(str, grid.shape))} voxels"
-    )
-    for cluster, models in zip(clusters, placed, strict=True):
-        maps = densities(
-            models, job.ensemble.topology, selections, grid=grid, map_resolution=resolution
-        )
-        for name, density in maps.items():
-            path = partial / f"cluster.{cluster.index}" / f"{name}.mrc"
-            write_mrc(path, density, notes=(job.words[0], f"map resolution {resolution:g} A"))
-
-
 def _write_tables(job: Job, partial: Path, placements: list[tuple[Placement, ...]]) -> None:
     from congruence.io.matrix import save_matrix
     from congruence.io.store import write_csv, write_json
@@ -279,15 +246,26 @@ def _write_tables(job: Job, partial: Path, placements: list[tuple[Placement, ...
     header, rows = model_rows(job.ensemble, job.matrix, job.clustering, placements)
     write_csv(partial / "models.csv", header, rows)
     save_matrix(job.matrix, partial)
-    write_json(partial / "clusters.json", clusters_data(job.clustering, job.ensemble.models))
+    write_json(partial / "clusters.json", partition_data(job.clustering, job.ensemble.models.names))
     (partial / "config.toml").write_text(toml_text(job.config), encoding="utf-8")
 
 
-def _draw(job: Job, partial: Path) -> None:
+def draw(matrix: DistanceMatrix, clustering: Clustering, folder: Path) -> None:
+    """
+    Draw the matrix as ``dist_matrix.pdf`` and ``.png``.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        The distances.
+    clustering : Clustering
+        The clusters to mark.
+    folder : Path
+        Where to write.
+    """
     from congruence.plots.matrix import matrix_data, plot_matrix, save_figure
 
-    figure = plot_matrix(matrix_data(job.matrix, job.clustering))
-    save_figure(figure, partial / "dist_matrix")
+    save_figure(plot_matrix(matrix_data(matrix, clustering)), folder / "dist_matrix")
 
 
 def _write_run_json(job: Job, partial: Path) -> None:

@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from congruence.core.ensemble import Ensemble
-    from congruence.core.models import ModelTable
     from congruence.core.placement import Placement
     from congruence.core.results import Clustering, DistanceMatrix
 
-__all__ = ["clusters_data", "model_rows"]
+__all__ = ["model_rows", "partition_data", "partition_rows"]
 
 
 def model_rows(
@@ -60,7 +59,7 @@ def model_rows(
                     for g, p in zip(groups, placement.assignment, strict=True)
                 )
     header = ["model", "run", "replica", "file", "frame", "score", "cluster", "member"]
-    header += ["distance_to_center", "assignment", *features]
+    header += ["distance_to_center", "assignment", "source", "row", "step", "rmf_file", *features]
     rows: list[list[object]] = [
         [
             i,
@@ -73,6 +72,10 @@ def model_rows(
             position[i],
             _number(distance[i]),
             assignment[i],
+            table.source[i],
+            int(table.row[i]),
+            int(table.step[i]),
+            table.rmf_file[i],
             *(table.columns[name][i] for name in features),
         ]
         for i in range(len(table))
@@ -84,7 +87,7 @@ def _number(value: float) -> str:
     return "" if np.isnan(value) else repr(float(value))
 
 
-def clusters_data(clustering: Clustering, table: ModelTable) -> dict[str, Any]:
+def partition_data(clustering: Clustering, names: Sequence[str]) -> dict[str, Any]:
     """
     Describe a clustering as plain data.
 
@@ -92,8 +95,8 @@ def clusters_data(clustering: Clustering, table: ModelTable) -> dict[str, Any]:
     ----------
     clustering : Clustering
         The clustering.
-    table : ModelTable
-        The models.
+    names : sequence of str
+        Name of each model; empty when they have none.
 
     Returns
     -------
@@ -121,8 +124,8 @@ def clusters_data(clustering: Clustering, table: ModelTable) -> dict[str, Any]:
                 "size": c.size,
                 "average_rmsd": c.average_rmsd,
                 "best_score": c.best_score,
-                "best": table.names[c.best],
-                "center": table.names[c.center],
+                "best": names[c.best] if names else "",
+                "center": names[c.center] if names else "",
                 "best_model": c.best,
                 "center_model": c.center,
                 "size_by_run": c.by_run,
@@ -133,3 +136,38 @@ def clusters_data(clustering: Clustering, table: ModelTable) -> dict[str, Any]:
         ],
         "in_no_cluster": clustering.noise,
     }
+
+
+def partition_rows(
+    matrix: DistanceMatrix, clustering: Clustering
+) -> tuple[list[str], list[list[object]]]:
+    """
+    Make the table of models of which nothing but distances is known.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Their distances.
+    clustering : Clustering
+        Their clusters.
+
+    Returns
+    -------
+    header : list of str
+        Names of the columns.
+    rows : list of list
+        One per model.
+    """
+    distance = np.full(matrix.m, np.nan)
+    for cluster in clustering.clusters:
+        distance[cluster.members] = matrix.row(cluster.center)[cluster.members]
+    rows: list[list[object]] = [
+        [
+            i,
+            matrix.names[i] if matrix.names else "",
+            int(clustering.labels[i]),
+            _number(distance[i]),
+        ]
+        for i in range(matrix.m)
+    ]
+    return ["model", "name", "cluster", "distance_to_center"], rows

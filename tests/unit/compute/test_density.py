@@ -24,9 +24,7 @@ def direct(coordinates, masses, grid, sigma):
     total = np.zeros(grid.shape[::-1])
     for model in coordinates:
         for point, mass in zip(model, masses, strict=True):
-            ex, ey, ez = (
-                np.exp(-0.5 * ((axes[a] - point[a]) / sigma) ** 2) for a in range(3)
-            )
+            ex, ey, ez = (np.exp(-0.5 * ((axes[a] - point[a]) / sigma) ** 2) for a in range(3))
             total += mass * ez[:, None, None] * ey[:, None] * ex
     return total / len(coordinates) / (2 * np.pi) ** 1.5 / sigma**3
 
@@ -37,7 +35,17 @@ def relative_error(density, coordinates, masses, map_resolution):
 
 
 # sigma per voxel from 0.21 to 4.2: both methods, both lattices, and their borders.
-SCALES = [(20, 20), (8, 20), (5, 20), (3.54, 20), (3.53, 20), (3, 20), (1.77, 20), (1.76, 20), (3, 60)]
+SCALES = [
+    (20, 20),
+    (8, 20),
+    (5, 20),
+    (3.54, 20),
+    (3.53, 20),
+    (3, 20),
+    (1.77, 20),
+    (1.76, 20),
+    (3, 60),
+]
 
 
 @pytest.mark.parametrize(("voxel", "map_resolution"), SCALES)
@@ -48,9 +56,7 @@ def test_density_is_the_sum_of_gaussians(voxel, map_resolution, beads):
     if beads == 1:
         coordinates[1] = coordinates[0]
     masses = random.uniform(50, 500, beads)
-    density = localization_density(
-        coordinates, masses, voxel=voxel, map_resolution=map_resolution
-    )
+    density = localization_density(coordinates, masses, voxel=voxel, map_resolution=map_resolution)
     assert relative_error(density, coordinates, masses, map_resolution) < 1e-4
     assert density.values.dtype == np.float32
     assert density.models == 2
@@ -87,7 +93,16 @@ def test_beads_at_and_beyond_the_edges_do_not_come_back_on_the_other_side(voxel)
     grid = Grid((0.0, 0.0, 0.0), (12, 14, 16), voxel)
     edge = voxel * 11
     coordinates = np.array(
-        [[[0.0, 0, 0], [-5, 3, 9], [edge, edge, edge], [edge + 4, 20, 1], [edge / 2] * 3, [9e9, 0, 0]]]
+        [
+            [
+                [0.0, 0, 0],
+                [-5, 3, 9],
+                [edge, edge, edge],
+                [edge + 4, 20, 1],
+                [edge / 2] * 3,
+                [9e9, 0, 0],
+            ]
+        ]
     )
     masses = np.arange(100.0, 700.0, 100.0)
     density = localization_density(coordinates, masses, grid=grid)
@@ -95,12 +110,19 @@ def test_beads_at_and_beyond_the_edges_do_not_come_back_on_the_other_side(voxel)
 
 
 @pytest.mark.parametrize("voxel", [5.0, 3.0])
-def test_blocks_do_not_change_a_bit(voxel):
+@pytest.mark.parametrize("models_per_block", [1000, 2])
+def test_blocks_do_not_change_a_bit(monkeypatch, voxel, models_per_block):
+    monkeypatch.setattr(
+        "congruence.compute._density_blocks._BLOCK_VALUES", 3 * 5 * models_per_block
+    )
     coordinates = np.random.default_rng(7).normal(scale=10.0, size=(7, 5, 3))
     masses = np.linspace(100, 200, 5)
     grid = common_grid(coordinates, voxel=voxel)
     whole = localization_density(coordinates, masses, grid=grid)
-    for blocks in (iter([coordinates[:3], coordinates[3:4], coordinates[4:]]), ArraySource(coordinates)):
+    for blocks in (
+        iter([coordinates[:3], coordinates[3:4], coordinates[4:]]),
+        ArraySource(coordinates),
+    ):
         again = localization_density(blocks, masses, grid=grid)
         assert np.array_equal(whole.values, again.values)
         assert again.models == 7
@@ -122,7 +144,9 @@ def test_selections_are_made_in_one_pass_and_add_up():
     assert list(made) == ["A", "B", "all"]
     assert [made[name].name for name in made] == ["A", "B", "all"]
     np.testing.assert_allclose(
-        made["A"].values + made["B"].values, made["all"].values, atol=1e-4 * made["all"].values.max()
+        made["A"].values + made["B"].values,
+        made["all"].values,
+        atol=1e-4 * made["all"].values.max(),
     )
     alone = localization_density(coordinates, topology, beads=picks["B"], grid=grid)
     assert np.array_equal(alone.values, made["B"].values)
@@ -199,6 +223,12 @@ def test_bad_masses_and_beads(masses, beads, message):
     grid = Grid((0.0, 0.0, 0.0), (2, 2, 2), 5.0)
     with pytest.raises(ShapeError, match=message):
         localization_density(np.zeros((1, 3, 3)), masses, beads=beads, grid=grid)
+
+
+def test_parts_must_agree_on_the_number_of_beads():
+    grid = Grid((0.0, 0.0, 0.0), (2, 2, 2), 5.0)
+    with pytest.raises(ShapeError, match="models have 2 beads, those before had 3"):
+        localization_density([np.zeros((1, 3, 3)), np.zeros((1, 2, 3))], np.ones(3), grid=grid)
 
 
 def test_one_model_without_its_axis_is_refused():

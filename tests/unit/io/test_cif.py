@@ -44,13 +44,20 @@ def test_gemmi_reads_it(tmp_path, topology, coordinates):
     assert texts == ["alignment: none", "3 A"]
     details = [gemmi.cif.as_string(v) for v in block.find_values("_struct_asym.details")]
     assert details == ["A's@0", AWKWARD.strip(), "A's@1", "_x"]
-    sequences = [gemmi.cif.as_string(v) for v in block.find_values("_entity_poly.pdbx_seq_one_letter_code")]
+    sequences = [
+        gemmi.cif.as_string(v) for v in block.find_values("_entity_poly.pdbx_seq_one_letter_code")
+    ]
     assert [s.replace("\n", "") for s in sequences] == ["MA" * 60]
     assert list(block.find_values("_entity.pdbx_number_of_molecules")) == ["2", "1", "1"]
     structure = gemmi.read_structure(str(path))
     assert len(structure) == 2
     for model, expected in zip(structure, coordinates, strict=True):
-        rows = [(c.name, r.seqid.num, r.name, a.name, a.element.name, a.pos.tolist()) for c in model for r in c for a in r]
+        rows = [
+            (c.name, r.seqid.num, r.name, a.name, a.element.name, a.pos.tolist())
+            for c in model
+            for r in c
+            for a in r
+        ]
         assert [r[0] for r in rows] == ["A"] * 3 + ["B"] * 3 + ["Long9"] * 3 + ["C"] * 3
         assert [r[1] for r in rows] == [1, 2, 7, *[1, 2, 3] * 3]
         assert rows[0][3:5] == ("O5'", "O")

@@ -150,12 +150,19 @@ def test_the_empty_map_of_the_reference_is_named(tmp_path, written):
     assert caught.value.path == str(written)
 
 
+def test_a_packed_file_cut_short_is_refused(written, tmp_path):
+    packed = tmp_path / "b.mrc.gz"
+    packed.write_bytes(gzip.compress(written.read_bytes())[:-40])
+    with pytest.raises(FormatError, match="no whole MRC file|one whole volume"):
+        read_mrc(packed)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda p: p.write_bytes(p.read_bytes()[:1100]), "1100 bytes, its header asks for 1120"),
-        (lambda p: p.write_bytes(p.read_bytes()[:500]), "no MRC file"),
-        (lambda p: p.write_bytes(b"HELLO" * 400), "no MRC file"),
+        (lambda p: p.write_bytes(p.read_bytes()[:500]), "no whole MRC file"),
+        (lambda p: p.write_bytes(b"HELLO" * 400), "no whole MRC file"),
         (lambda p: patched(p, 0, 60000, 60000, 60000), "its header asks for"),
         (lambda p: patched(p, 12, 4), "mode is 4"),
         (lambda p: patched(p, 12, 99), "mode is 99"),

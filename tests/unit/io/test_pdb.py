@@ -29,7 +29,11 @@ def make(molecules, rows):
 
 @pytest.fixture
 def mixed():
-    molecules = [Molecule("A", 0, chain="A"), Molecule("A", 1, chain="A"), Molecule("DNA", chain="XY")]
+    molecules = [
+        Molecule("A", 0, chain="A"),
+        Molecule("A", 1, chain="A"),
+        Molecule("DNA", chain="XY"),
+    ]
     return make(
         molecules,
         [
@@ -112,7 +116,14 @@ def test_readers_read_it(tmp_path, mixed):
     write_pdb(path, xyz, mixed)
     model = gemmi.read_structure(str(path))[0]
     read = [
-        (chain.name, residue.name, residue.seqid.num, atom.name, atom.element.name, atom.pos.tolist())
+        (
+            chain.name,
+            residue.name,
+            residue.seqid.num,
+            atom.name,
+            atom.element.name,
+            atom.pos.tolist(),
+        )
         for chain in model
         for residue in chain
         for atom in residue
@@ -133,7 +144,9 @@ def test_readers_read_it(tmp_path, mixed):
 
 
 def test_sixty_two_chains_get_ids_of_their_own(tmp_path):
-    topology = Topology.simple([Molecule("A", i, chain="A") for i in range(62)], beads_per_molecule=1)
+    topology = Topology.simple(
+        [Molecule("A", i, chain="A") for i in range(62)], beads_per_molecule=1
+    )
     path = tmp_path / "a.pdb"
     write_pdb(path, np.zeros((62, 3)), topology)
     chains = [line[21] for line in lines_of(path) if line.startswith("ATOM")]
@@ -174,7 +187,9 @@ def test_what_does_not_fit_is_said_and_refused(tmp_path, topology, at, reason):
 
 
 def test_negative_residue_numbers_stay(tmp_path):
-    topology = make([Molecule("A", chain="A")], [(0, [3], "ALA", ""), (0, [-2], "GLY", ""), (0, [], "", "")])
+    topology = make(
+        [Molecule("A", chain="A")], [(0, [3], "ALA", ""), (0, [-2], "GLY", ""), (0, [], "", "")]
+    )
     write_pdb(tmp_path / "a.pdb", np.zeros((3, 3)), topology)
     atoms = [line for line in lines_of(tmp_path / "a.pdb") if line[:4] in ("ATOM", "HETA")]
     assert [int(line[22:26]) for line in atoms] == [-2, 3, 4]
@@ -195,7 +210,11 @@ def test_bad_arrays_are_refused(tmp_path, mixed, write):
 
 
 def test_reference_text(tmp_path):
-    molecules = [Molecule("B", 0, chain="B"), Molecule("A", 0, chain="A"), Molecule("B", 1, chain="B")]
+    molecules = [
+        Molecule("B", 0, chain="B"),
+        Molecule("A", 0, chain="A"),
+        Molecule("B", 1, chain="B"),
+    ]
     topology = make(
         molecules,
         [

@@ -205,20 +205,22 @@ class Container:
         elif block.whole and self.sync.startswith(self.data[block.start + block.size :]):
             self.is_closed = block.count == 0 and block.size == 0
             yield block
+        elif block.count and (padded := self._without_padding(block)) is not None:
+            yield padded
         elif block.whole:
             self.losses.add(where, "byte", "no marker behind the last block", rest)
         elif block.count and block.size:
-            yield self._without_padding(block)
+            yield block
         else:
             self.losses.add(where, "byte", "the file ends inside the head of a block", rest)
 
-    def _without_padding(self, block: Block) -> Block:
+    def _without_padding(self, block: Block) -> Block | None:
         """Take off the zeros that a crashed file system leaves at the end of a file."""
-        payload = bytes(self.data[block.start : block.start + block.size])
-        kept = len(payload.rstrip(b"\0"))
-        if len(payload) - kept < MARKER_SIZE:
-            return block
-        return Block(block.offset, block.start, kept, block.count, whole=False)
+        rest = bytes(self.data[block.start :])
+        kept = len(rest.rstrip(b"\0"))
+        if len(rest) - kept < MARKER_SIZE:
+            return None
+        return Block(block.offset, block.start, min(kept, block.size), block.count, whole=False)
 
     def window(self, block: Block) -> Window:
         """

@@ -1,0 +1,117 @@
+"""Localization densities of clusters, the right ones and the reference's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.core.placement import PlacedModels
+from congruence.core.selection import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from congruence.core.placement import Placement
+    from congruence.core.results import Cluster
+    from congruence.typing import FloatArray, IntArray
+    from congruence.workflow.reporting import Reporter
+    from congruence.workflow.results import Job
+
+__all__ = ["write_densities"]
+
+
+def write_densities(
+    job: Job,
+    folder: Path,
+    placements: Sequence[tuple[Placement, ...]],
+    selections: Mapping[str, IntArray],
+    reporter: Reporter,
+) -> None:
+    """
+    Write one map per selection and cluster, all on one grid.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    folder : Path
+        Where the folders of the clusters are.
+    placements : sequence of tuple of Placement
+        Per cluster, one per member: the maps are of the members as written.
+    selections : mapping of str to ndarray, dtype=int64, shape=(b,)
+        Beads by name of the map.
+    reporter : Reporter
+        Told of progress.
+    """
+    from congruence.compute.density import common_grid, densities
+    from congruence.core.grid import Grid
+    from congruence.io.mrc import write_mrc
+
+    config, clusters = job.config, job.clustering.clusters
+    groups = job.ensemble.topology.copy_groups()
+    placed = [
+        PlacedModels(job.ensemble, c.members, p, groups)
+        for c, p in zip(clusters, placements, strict=True)
+    ]
+    used = np.unique(np.concatenate(list(selections.values())))
+    shape = {"voxel": config.voxel, "map_resolution": config.map_resolution}
+    grid = Grid.union([common_grid(p, beads=used, **shape) for p in placed])
+    reporter.say(
+        f"densities of {len(selections)} selections in {len(clusters)} clusters on a grid of "
+        f"{' x '.join(map(str, grid.shape))} voxels"
+    )
+    for done, (cluster, models) in enumerate(zip(clusters, placed, strict=True), start=1):
+        maps = densities(
+            models,
+            job.ensemble.topology,
+            selections,
+            grid=grid,
+            map_resolution=config.map_resolution,
+        )
+        for name, density in maps.items():
+            path = folder / f"cluster.{cluster.index}" / f"{name}.mrc"
+            write_mrc(path, density, notes=_notes(job))
+        if config.compat:
+            _write_compat(job, folder / f"cluster.{cluster.index}", cluster, models.placements)
+        reporter.advance("densities of clusters", done, len(clusters))
+
+
+def _notes(job: Job) -> tuple[str, ...]:
+    return (job.words[0], f"map resolution {job.config.map_resolution:g} A")
+
+
+def _write_compat(
+    job: Job, folder: Path, cluster: Cluster, placements: Sequence[Placement]
+) -> None:
+    """Write the maps of the reference: finest beads, its kernel, its drifting grid."""
+    from congruence.compute.density_compat import reference_density
+    from congruence.io.mrc import write_mrc
+
+    if job.pool is None:
+        return
+    state = None if job.config.state == "all" else job.config.state
+    first = job.pool.get(str(job.ensemble.models.file[cluster.best]))
+    topology = first.topology(0, state=state)
+    groups = topology.copy_groups()
+
+    def models(beads: IntArray) -> Iterator[FloatArray]:
+        table = job.ensemble.models
+        for model, placement in zip(cluster.members.tolist(), placements, strict=True):
+            file = job.pool.get(str(table.file[model])) if job.pool else first
+            (points,) = file.coordinates([int(table.frame[model])], 0, state=state)
+            yield placement.apply(points, groups)[beads]
+
+    for name, text in job.config.densities.items():
+        beads = np.flatnonzero(parse(text).mask(topology))
+        density = reference_density(
+            models(beads),
+            topology.radius[beads],
+            topology.mass[beads],
+            voxel=job.config.voxel,
+            map_resolution=job.config.map_resolution,
+            name=name,
+        )
+        note = "as the reference computes it: approximate, truncated exponential, drifting grid"
+        write_mrc(folder / f"{name}.compat.mrc", density, notes=(*_notes(job), note))

@@ -1,0 +1,233 @@
+"""Clustering again from a saved matrix: ours with its models, or a foreign one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.core.ensemble import Ensemble
+from congruence.core.models import ModelTable, to_floats
+from congruence.core.provenance import versions
+from congruence.errors import ConfigError, FormatError
+from congruence.workflow.config import ClusterConfig, load_config, toml_text
+from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.frames import FramePool, read_coordinates
+from congruence.workflow.job import JobSummary, job_metric, partition
+from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.results import Job, draw, write_job
+from congruence.workflow.tables import partition_data, partition_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from congruence.core.results import DistanceMatrix
+
+__all__ = ["cluster_again"]
+
+_OWN = (
+    *("model", "run", "replica", "file", "frame", "score", "cluster", "member"),
+    *("distance_to_center", "assignment", "source", "row", "step", "rmf_file"),
+)
+_METHOD_OPTIONS = ("method", "clusters", "threshold")
+
+
+def cluster_again(
+    source: Path,
+    out: Path,
+    options: dict[str, Any],
+    *,
+    names: Path | None = None,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> JobSummary:
+    """
+    Cluster again from a saved matrix.
+
+    Parameters
+    ----------
+    source : Path
+        A result folder of congruence, or an ``.npy`` file with a condensed or
+        square matrix in Å.
+    out : Path
+        The new result folder.
+    options : dict
+        Fields of `ClusterConfig` that differ from those of `source`.
+    names : Path, optional
+        Text file with the name of each model, for a foreign matrix.
+    force : bool
+        Replace an earlier result of congruence.
+    reporter : Reporter, optional
+        Told of progress.
+
+    Returns
+    -------
+    summary : JobSummary
+        What was done.
+
+    Raises
+    ------
+    InputError
+        If the matrix or the models cannot be read.
+    ConfigError
+        If the options do not fit.
+    OutputError
+        If the folder cannot be written.
+    """
+    from congruence.io.matrix import load_matrix
+
+    reporter = reporter or Silent()
+    check_target(out, force=force)
+    matrix = load_matrix(source, names)
+    reporter.say(f"matrix: {matrix.m:,} models, alignment {matrix.alignment}")
+    if _has_models(source):
+        return _with_models(source, out, options, matrix, force=force, reporter=reporter)
+    return _matrix_only(source, out, options, matrix, force=force, reporter=reporter)
+
+
+def _has_models(source: Path) -> bool:
+    """Tell whether a result folder knows the files of its models."""
+    from congruence.io.store import read_csv
+
+    path = source / "models.csv"
+    return path.is_file() and "file" in read_csv(path)
+
+
+def _with_models(
+    source: Path,
+    out: Path,
+    options: dict[str, Any],
+    matrix: DistanceMatrix,
+    *,
+    force: bool,
+    reporter: Reporter,
+) -> JobSummary:
+    from congruence.io.store import read_json
+
+    base = load_config(source / "config.toml")
+    if any(name in options for name in _METHOD_OPTIONS):
+        base = {k: v for k, v in base.items() if k not in _METHOD_OPTIONS}
+    config = ClusterConfig.checked({**base, **options}, where=str(source / "config.toml"))
+    record = read_json(source / RUN_JSON)
+    table = read_models(source / "models.csv", str(record.get("score", "")))
+    if len(table) != matrix.m:
+        raise FormatError(
+            f"has {len(table)} models, but the matrix beside it {matrix.m}",
+            path=source / "models.csv",
+            hint="The files are not of one run: compute the matrix again.",
+        )
+    pool = FramePool()
+    coordinates, topology = read_coordinates(
+        pool,
+        table,
+        resolution=config.resolution,
+        state=config.state,
+        advance=lambda done, total: reporter.advance("reading models", done, total),
+    )
+    ensemble = Ensemble(coordinates, topology, table)
+    clustering = partition(config, matrix, table, reporter)
+    total = int(record.get("models_to_choose_from", len(table)))
+    log = (*map(str, record.get("log", ())), f"clustered again from {source}")
+    job = Job(ensemble, matrix, clustering, job_metric(config), config, pool, total, log)
+    write_job(job, out, force=force, reporter=reporter)
+    return JobSummary(out, len(table), clustering, pool.losses)
+
+
+def read_models(path: Path, score_key: str) -> ModelTable:
+    """
+    Read the table of models of a result folder.
+
+    Parameters
+    ----------
+    path : Path
+        A ``models.csv``.
+    score_key : str
+        Name of the score.
+
+    Returns
+    -------
+    table : ModelTable
+        The models, in rank order.
+
+    Raises
+    ------
+    FormatError
+        If a column is missing or holds something else than it should.
+    """
+    from congruence.io.store import read_csv
+
+    columns = read_csv(path)
+    missing = [name for name in _OWN if name not in columns]
+    if missing:
+        raise FormatError(
+            f"has no column '{missing[0]}'",
+            path=path,
+            hint="Give a result folder that congruence wrote.",
+        )
+    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    try:
+        whole = {k: texts[k].astype(np.int64) for k in ("replica", "frame", "row", "step")}
+    except ValueError as error:
+        raise FormatError(f"holds something that is no whole number: {error}", path=path) from error
+    return ModelTable(
+        run=texts["run"],
+        replica=whole["replica"],
+        source=texts["source"],
+        row=whole["row"],
+        step=whole["step"],
+        rmf_file=texts["rmf_file"],
+        file=texts["file"],
+        frame=whole["frame"],
+        score=to_floats(texts["score"]),
+        score_key=score_key,
+        columns={k: v for k, v in texts.items() if k not in _OWN},
+    )
+
+
+def _matrix_only(
+    source: Path,
+    out: Path,
+    options: dict[str, Any],
+    matrix: DistanceMatrix,
+    *,
+    force: bool,
+    reporter: Reporter,
+) -> JobSummary:
+    from congruence.core.provenance import Losses
+    from congruence.io.matrix import save_matrix
+    from congruence.io.store import file_key, write_csv, write_json
+
+    config = ClusterConfig.checked(options, where="the command line")
+    if config.densities:
+        raise ConfigError(
+            "densities need models, and a matrix alone has none",
+            hint="Cluster the runs with 'congruence cluster', or leave out the densities.",
+        )
+    clustering = partition(config, matrix, None, reporter)
+    with result_folder(out, force=force) as partial:
+        write_csv(partial / "models.csv", *partition_rows(matrix, clustering))
+        write_json(partial / "clusters.json", partition_data(clustering, matrix.names))
+        save_matrix(matrix, partial)
+        (partial / "config.toml").write_text(toml_text(config), encoding="utf-8")
+        draw(matrix, clustering, partial)
+        written = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*"))
+        write_json(
+            partial / RUN_JSON,
+            {
+                "program": "congruence",
+                "versions": versions(),
+                "arguments": config.model_dump(mode="json"),
+                "seed": config.seed,
+                "alignment": str(matrix.alignment),
+                "weights": matrix.weights,
+                "distance": matrix.definition,
+                "models": matrix.m,
+                "inputs": [{"path": str(source), **file_key(_array_file(source), whole=False)}],
+                "files": [n for n in written if not n.startswith(".")],
+            },
+        )
+    return JobSummary(out, matrix.m, clustering, Losses())
+
+
+def _array_file(source: Path) -> Path:
+    return source / "distances.npy" if source.is_dir() else source

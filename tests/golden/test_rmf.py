@@ -1,5 +1,6 @@
 """RMF reading against what IMP and the RMF library gave, and the format's self-check tables."""
 
+import ast
 import functools
 import gzip
 import json
@@ -249,10 +250,14 @@ def test_late_static_records_keep_their_values():
 
 
 def test_cross_link_scores_are_likelihoods():
-    """exp(-stat score), for all frames."""
-    file = file_of("sampcon_run1_0")
-    scores = file.restraint_scores()["CrossLinkingMassSpectrometryRestraint_Data"]
-    assert ((scores > 0) & (scores < 1)).all()
+    """The RMF file holds exp(-score) of the stat file, in all 50 frames."""
+    label = "CrossLinkingMassSpectrometryRestraint_Data"
+    scores = file_of("sampcon_run1_0").restraint_scores()[label]
+    stat = (DATA / "threshold_runs/run1/output/stat.0.out").read_text().splitlines()
+    numbers = {name: number for number, name in ast.literal_eval(stat[0]).items()}
+    column = next(v for k, v in numbers.items() if str(k).startswith(f"{label}_Score"))
+    theirs = [float(ast.literal_eval(line)[column]) for line in stat[1:]]
+    assert np.abs(scores - np.exp(-np.array(theirs))).max() < 1e-7
 
 
 def test_frames_that_the_stat_file_lists_and_the_rmf_file_lacks():

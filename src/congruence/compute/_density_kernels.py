@@ -40,30 +40,37 @@ def _inside(x: float, first: float, h: float, cut: float, n: int) -> tuple[int, 
 
 
 @njit(cache=True, nogil=True)
+def _fill(x: float, first: float, h: float, sigma: float, profile: FloatArray) -> tuple[int, int]:
+    """Evaluate a Gaussian along one axis where it is not cut; return its first and last voxel."""
+    low, high = _inside(x, first, h, CUT * sigma, profile.shape[0])
+    for k in range(low, high + 1):
+        profile[k - low] = math.exp(-0.5 * ((first + k * h - x) / sigma) ** 2)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
 def _add_gaussian(
     point: FloatArray,
     mass: float,
     first: FloatArray,
     h: float,
     sigma: float,
-    row: FloatArray,
+    profiles: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
 ) -> None:
-    scale = -0.5 / sigma**2
-    z0, z1 = _inside(point[2], first[2], h, CUT * sigma, out.shape[0])
-    y0, y1 = _inside(point[1], first[1], h, CUT * sigma, out.shape[1])
-    x0, x1 = _inside(point[0], first[0], h, CUT * sigma, out.shape[2])
+    row, column, pile = profiles
+    z0, z1 = _fill(point[2], first[2], h, sigma, pile)
+    y0, y1 = _fill(point[1], first[1], h, sigma, column)
+    x0, x1 = _fill(point[0], first[0], h, sigma, row)
     if x1 < x0 or y1 < y0 or z1 < z0:
         return
-    for k in range(x0, x1 + 1):
-        row[k - x0] = math.exp(scale * (first[0] + k * h - point[0]) ** 2)
     peak = mass / ((2.0 * math.pi) ** 1.5 * sigma**3)
-    for a in range(z0, z1 + 1):
-        plane = peak * math.exp(scale * (first[2] + a * h - point[2]) ** 2)
-        for b in range(y0, y1 + 1):
-            line = plane * math.exp(scale * (first[1] + b * h - point[1]) ** 2)
-            for k in range(x0, x1 + 1):
-                out[a, b, k] += line * row[k - x0]
+    for a in range(z1 - z0 + 1):
+        for b in range(y1 - y0 + 1):
+            scale = peak * pile[a] * column[b]
+            line = out[z0 + a, y0 + b, x0 : x1 + 1]
+            for k in range(line.shape[0]):
+                line[k] += scale * row[k]
 
 
 @njit(cache=True, nogil=True)
@@ -77,10 +84,10 @@ def splat(
     out: FloatArray,
 ) -> None:
     """Add every Gaussian point by point."""
-    row = np.empty(out.shape[2])
+    profiles = (np.empty(out.shape[2]), np.empty(out.shape[1]), np.empty(out.shape[0]))
     for b in range(beads.shape[0]):
         for i in range(block.shape[0]):
-            _add_gaussian(block[i, beads[b]], mass[b], first, h, sigma, row, out)
+            _add_gaussian(block[i, beads[b]], mass[b], first, h, sigma, profiles, out)
 
 
 @njit(cache=True, nogil=True)
@@ -99,7 +106,7 @@ def deposit(
     `widths` are the voxel, the step of the lattice and sigma.
     """
     h, step, sigma = widths
-    row = np.empty(out.shape[2])
+    profiles = (np.empty(out.shape[2]), np.empty(out.shape[1]), np.empty(out.shape[0]))
     wx, wy, wz = np.empty(SUPPORT), np.empty(SUPPORT), np.empty(SUPPORT)
     nz, ny, nx = lattice.shape
     half = 0.5 * (SUPPORT - 2)
@@ -113,7 +120,7 @@ def deposit(
             ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
             inside = ix + SUPPORT <= nx and iy + SUPPORT <= ny and iz + SUPPORT <= nz
             if min(ix, iy, iz) < 0 or not inside:
-                _add_gaussian(point, mass[b], first, h, sigma, row, out)
+                _add_gaussian(point, mass[b], first, h, sigma, profiles, out)
                 continue
             _spline(x - ix, wx)
             _spline(y - iy, wy)

@@ -199,9 +199,10 @@ def densities(
     The error is below 1e-4 of the maximum of the map against the sum of
     untruncated Gaussians. Where a voxel is at most 0.83 sigma, masses go to a
     lattice (as fine as half a voxel) as quartic B-splines and one filter turns
-    them into Gaussians: cost O(m b) and some 10 million beads a second.
+    them into Gaussians: cost O(m b), 4 to 10 million beads a second.
     With coarser voxels, or when the lattices would need over 2^26 voxels,
-    Gaussians are added one by one. Sums have one order, on one thread: the
+    Gaussians are added one by one (2 million a second at 5 and 20 Å). Sums
+    have one order, on one thread: the
     result depends neither on threads nor on the parts that models come in.
     The GIL is released. Memory is set by grid and selections, not by models.
 

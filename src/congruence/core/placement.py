@@ -86,7 +86,11 @@ class Placement:
             New array; the input is not changed.
         """
         order = bead_order(len(coordinates), groups, self.assignment)
-        return coordinates[order] @ self.rotation.T + self.translation
+        x, y, z = coordinates[order].T[:, :, None]
+        along_x, along_y, along_z = self.rotation.T
+        # Summed term by term: the bits then do not depend on a matrix library.
+        placed: FloatArray = x * along_x + y * along_y + z * along_z + self.translation
+        return placed
 
 
 def bead_order(

@@ -192,7 +192,8 @@ def resolve_components(
     SelectionError
         If a component cannot be read or selects nothing.
     """
-    names = ", ".join(topology.molecule_names)
+    here = [topology.molecules[i].name for i in dict.fromkeys(topology.molecule_index.tolist())]
+    names = ", ".join(dict.fromkeys(name for name in here if name))
     if not isinstance(components, dict) or not components:
         raise ConfigError(
             f"{argument} is {components!r}, expected a dictionary of labels and selections",

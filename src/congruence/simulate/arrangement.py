@@ -19,7 +19,7 @@ __all__ = ["CENTER", "Arrangement", "Poses", "compose", "copy_order", "plan_arra
 CENTER = (40.0, -25.0, 60.0)
 """Where the native complex is put, in Å: not at the origin, as with a real map."""
 
-_CONTACT = 7.0
+_CONTACT = 9.0
 _CANDIDATES = 24
 
 

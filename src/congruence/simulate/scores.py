@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,17 @@ import numpy as np
 from congruence.simulate.subunit import BeadKind, bead_radius
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from congruence.simulate.system import System
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["LABEL", "PSI", "CrossLink", "ScoreTable", "Scoring", "choose_crosslinks"]
 
 LABEL = "XL"
 """Label of the cross-link data set."""
 
-PSI = 0.05
+PSI = 0.1
 """Assumed share of false cross-links."""
 
 REACH = 25.0
@@ -30,7 +32,9 @@ SLOPE = 0.01
 """Weight of the distances themselves, per Å."""
 
 _SOFTNESS = 3.0
+_STIFFNESS = 0.25
 _NEAR, _FAR = 20.0, 35.0
+_TRIALS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,70 +76,89 @@ class CrossLink:
 
 
 def choose_crosslinks(
-    system: System, native: FloatArray, *, count: int = 24, false: int = 2, seed: int = 0
+    system: System,
+    arrangements: FloatArray,
+    *,
+    count: int = 24,
+    telling: int = 1,
+    false: int = 2,
+    seed: int = 0,
 ) -> tuple[CrossLink, ...]:
     """
-    Invent cross-links, most of them satisfied in the native structure.
+    Invent cross-links that the native structure satisfies best, if not by far.
 
     Parameters
     ----------
     system : System
         The complex.
-    native : ndarray, dtype=float64, shape=(n,3)
-        Native coordinates in Å.
+    arrangements : ndarray, dtype=float64, shape=(k,n,3)
+        Coordinates in Å of the planted arrangements, the native one first.
     count : int
-        Number of cross-links.
+        Number of cross-links, a quarter of them inside one molecule.
+    telling : int
+        For each other arrangement, how many are shorter than 20 Å in the
+        native one and longer than 30 Å in that one. The rest are satisfied in
+        all arrangements as far as there are such pairs: data that leave more
+        than one answer are why models are clustered.
     false : int
-        How many of them are longer than 35 Å in the native structure; the
-        others are shorter than 20 Å. Fewer are made when there are too few such pairs.
+        How many are longer than 35 Å in all arrangements.
     seed : int
         Seed.
 
     Returns
     -------
     crosslinks : tuple of CrossLink
-        Three of four true ones join different molecules.
+        Fewer than `count` where there are too few such pairs.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    native, others = arrangements[0], len(arrangements) - 1
     one, two = np.triu_indices(len(native), 2)
     # copies are interchangeable, so what joins them to each other tells little
     names = np.array([m.name for m in system.topology.molecules])[system.body]
     between = names[one] != names[two]
     within = system.body[one] == system.body[two]
-    distance = np.sqrt(((native[one] - native[two]) ** 2).sum(axis=1))
+    distance = _lengths(native[one] - native[two])
+    near = distance < _NEAR
     inner = (count - false) // 4
-    wanted = (
-        (between & (distance < _NEAR), count - false - inner),
-        (within & (distance < _NEAR) & (distance > 6.0), inner),
-        (between & (distance > _FAR), false),
-    )
+    shared = max(count - false - inner - telling * others, 0)
+    wanted: list[tuple[BoolArray, int, Callable[[FloatArray], float]]] = [
+        *((between & near, telling, partial(_telling_cost, other=k + 1)) for k in range(others)),
+        (between & near, shared, lambda reach: max(float(reach.max()) - REACH + 3.0, 0.0)),
+        (within & near & (distance > 6.0), inner, lambda _: 0.0),
+        (between & (distance > _FAR), false, lambda reach: 0.0 if reach.min() > _FAR else np.inf),
+    ]
     alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for bead in range(len(native)):
         alike.setdefault((str(names[bead]), system.topology.residues[bead]), []).append(bead)
-    links: list[CrossLink] = []
-    for group, (mask, number) in enumerate(wanted):
-        candidates = rng.permutation(np.flatnonzero(mask))[:2000]
-        taken = {(x.names, x.residues) for x in links}
-        for pair in candidates.tolist():
-            if number <= 0:
-                break
-            ends = (int(one[pair]), int(two[pair]))
-            link = _crosslink(system, alike, ends, len(links), group < 2)
-            reaches = [float(np.sqrt(((native[a] - native[b]) ** 2).sum())) for a, b in link.beads]
-            honest = group < 2 or min(reaches) > _FAR
-            if honest and (link.names, link.residues) not in taken:
-                links.append(link)
-                taken.add((link.names, link.residues))
-                number -= 1
-    return tuple(links)
+    links: dict[tuple[tuple[str, str], tuple[int, int]], CrossLink] = {}
+    for mask, number, cost in wanted:
+        trials = []
+        for pair in rng.permutation(np.flatnonzero(mask))[:_TRIALS].tolist():
+            link = _crosslink(system, alike, (int(one[pair]), int(two[pair])))
+            trials.append((cost(_reach(link, arrangements)), link))
+        trials.sort(key=lambda trial: trial[0])
+        fresh = {(x.names, x.residues): x for c, x in reversed(trials) if np.isfinite(c)}
+        chosen = [key for key in reversed(fresh) if key not in links][:number]
+        links |= {key: fresh[key] for key in chosen}
+    return tuple(
+        replace(x, number=i, is_true=bool(_reach(x, arrangements)[0] < REACH))
+        for i, x in enumerate(links.values())
+    )
+
+
+def _telling_cost(reach: FloatArray, *, other: int) -> float:
+    return 0.0 if reach[other] > _NEAR + 10.0 else np.inf
+
+
+def _reach(link: CrossLink, arrangements: FloatArray) -> FloatArray:
+    """Shortest distance of all contributions, in each arrangement."""
+    one, two = np.array(link.beads).T
+    reach: FloatArray = _lengths(arrangements[:, one] - arrangements[:, two]).min(axis=1)
+    return reach
 
 
 def _crosslink(
-    system: System,
-    alike: dict[tuple[str, tuple[int, ...]], list[int]],
-    ends: tuple[int, int],
-    number: int,
-    is_true: bool,
+    system: System, alike: dict[tuple[str, tuple[int, ...]], list[int]], ends: tuple[int, int]
 ) -> CrossLink:
     """Link two beads and, when they are of copies, those that cannot be told from them."""
     topology = system.topology
@@ -144,7 +167,7 @@ def _crosslink(
     one, two = alike[name1, residues1], alike[name2, residues2]
     same = system.body[ends[0]] == system.body[ends[1]]
     pairs = zip(one, two, strict=True) if same else product(one, two)
-    return CrossLink(number, (name1, name2), (residues1[0], residues2[0]), tuple(pairs), is_true)
+    return CrossLink(0, (name1, name2), (residues1[0], residues2[0]), tuple(pairs), True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +186,7 @@ class ScoreTable:
     linear : ndarray, dtype=float64, shape=(m,)
         Slope times the sum of distances.
     connectivity : ndarray, dtype=float64, shape=(m,b)
-        Of each molecule.
+        Of each molecule: harmonic springs between flexible neighbours.
     excluded_volume : ndarray, dtype=float64, shape=(m,)
         Overlap of beads of different molecules, at resolution 10.
     """
@@ -305,12 +328,12 @@ class Scoring:
         )
 
     def _connectivity(self, xyz: FloatArray) -> FloatArray:
-        radius = self.system.topology.radius
         one, two = self.bonds.T
-        gap = np.maximum(_lengths(xyz[:, one] - xyz[:, two]) - radius[one] - radius[two], 0.0)
+        rest = _lengths(self.system.local[one] - self.system.local[two])
+        gap = _lengths(xyz[:, one] - xyz[:, two]) - rest
         out = np.zeros((len(xyz), self.system.bodies))
         for body in range(self.system.bodies):
-            out[:, body] = 0.05 * (gap[:, self.system.body[one] == body] ** 2).sum(axis=1)
+            out[:, body] = _STIFFNESS * (gap[:, self.system.body[one] == body] ** 2).sum(axis=1)
         return out
 
 

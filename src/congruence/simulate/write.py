@@ -55,8 +55,8 @@ def scoring_of(simulation: Simulation) -> Scoring:
     scoring : Scoring
         Its complex with its cross-links.
     """
-    native = compose(simulation.system, simulation.native())[0]
-    links = choose_crosslinks(simulation.system, native, seed=simulation.sampling.seed)
+    places = np.stack([a.coordinates(simulation.system) for a in simulation.arrangements])
+    links = choose_crosslinks(simulation.system, places, seed=simulation.sampling.seed)
     return Scoring(simulation.system, links)
 
 

@@ -57,7 +57,6 @@ def run_demo(out: Path, *, seed: int, reporter: Reporter) -> JobSummary:
     names = sorted({m.name for m in _molecules(runs)})
     config = ClusterConfig(
         runs=(str(runs),),
-        best=200,
         features=("CrossLinking", "ExcludedVolume"),
         rmsd=("*",),
         align="superpose",

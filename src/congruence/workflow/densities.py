@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write_densities"]
 
+_COARSE = 1.4
+
 
 def write_densities(
     job: Job,
@@ -45,7 +47,7 @@ def write_densities(
     reporter : Reporter
         Told of progress.
     """
-    from congruence.compute.density import common_grid, densities
+    from congruence.compute.density import common_grid, densities, gaussian_sigma
     from congruence.core.grid import Grid
     from congruence.io.mrc import write_mrc
 
@@ -55,6 +57,12 @@ def write_densities(
         PlacedModels(job.ensemble, c.members, p, groups)
         for c, p in zip(clusters, placements, strict=True)
     ]
+    sigma = gaussian_sigma(config.map_resolution)
+    if config.voxel > _COARSE * sigma:
+        reporter.warn(
+            f"a voxel of {config.voxel:g} Å is coarse for a map resolution of "
+            f"{config.map_resolution:g} Å; at most {_COARSE * sigma:.1f} Å shows its details"
+        )
     used = np.unique(np.concatenate(list(selections.values())))
     shape = {"voxel": config.voxel, "map_resolution": config.map_resolution}
     grid = Grid.union([common_grid(p, beads=used, **shape) for p in placed])
@@ -86,7 +94,7 @@ def _write_compat(
     job: Job, folder: Path, cluster: Cluster, placements: Sequence[Placement]
 ) -> None:
     """Write the maps of the reference: finest beads, its kernel, its drifting grid."""
-    from congruence.compute.density_compat import reference_density
+    from congruence.compute.density_compat import reference_density, reference_masses
     from congruence.io.mrc import write_mrc
 
     if job.pool is None:
@@ -94,7 +102,7 @@ def _write_compat(
     state = None if job.config.state == "all" else job.config.state
     first = job.pool.get(str(job.ensemble.models.file[cluster.best]))
     topology = first.topology(0, state=state)
-    groups = topology.copy_groups()
+    groups, masses = topology.copy_groups(), reference_masses(topology)
 
     def models(beads: IntArray) -> Iterator[FloatArray]:
         table = job.ensemble.models
@@ -108,7 +116,7 @@ def _write_compat(
         density = reference_density(
             models(beads),
             topology.radius[beads],
-            topology.mass[beads],
+            masses[beads],
             voxel=job.config.voxel,
             map_resolution=job.config.map_resolution,
             name=name,

@@ -153,7 +153,7 @@ def test_the_empty_map_of_the_reference_is_named(tmp_path, written):
 def test_a_packed_file_cut_short_is_refused(written, tmp_path):
     packed = tmp_path / "b.mrc.gz"
     packed.write_bytes(gzip.compress(written.read_bytes())[:-40])
-    with pytest.raises(FormatError, match="no whole MRC file|one whole volume"):
+    with pytest.raises(FormatError, match=r"no whole MRC file|one whole volume"):
         read_mrc(packed)
 
 

@@ -1,11 +1,12 @@
 import json
+import mmap
 
 import numpy as np
 import pytest
 from tinyrmf import SYNC, header, long, tiny_frames
 
 from congruence.errors import FormatError, InputError
-from congruence.io.rmf import open_rmf
+from congruence.io.rmf import container, open_rmf
 from congruence.io.rmf.schema import schema_json
 from congruence.io.rmf.transform import matrices
 from congruence.io.rmf.wire import read_long, skip_array, skip_long
@@ -201,3 +202,15 @@ def test_frames_may_declare_nodes(tmp_path):
     file = open_rmf(tiny.write(tmp_path / "x.rmf3"))
     assert file.nodes[30].name == "new"
     assert len(file) == 2
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_large_files_are_mapped(tmp_path, monkeypatch, codec):
+    path = tiny_frames(4).write(tmp_path / "x.rmf3", codec=codec)
+    expected = open_rmf(path).coordinates()
+    monkeypatch.setattr(container, "_MAPPED_FROM", 0)
+    file = open_rmf(path)
+    assert isinstance(file._container.data, mmap.mmap)
+    assert np.array_equal(file.coordinates(), expected)
+    path.write_bytes(path.read_bytes() + b"garbage")
+    assert len(open_rmf(path).losses) == 7

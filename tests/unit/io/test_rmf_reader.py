@@ -271,7 +271,9 @@ def test_leaves_without_position_are_counted(tmp_path):
     ).frame({})  # fmt: skip
     file = open_rmf(tiny.write(tmp_path / "x.rmf3"))
     assert file.topology().bead_name == ("here",)
-    assert file.losses.by_reason() == {"bead: without a radius or without coordinates": 1}
+    assert file.losses.by_reason() == {
+        "bead at resolution 1: without a radius or without coordinates": 1
+    }
 
 
 def test_frame_without_the_coordinates_of_a_bead(tmp_path):

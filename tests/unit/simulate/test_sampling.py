@@ -106,7 +106,7 @@ def test_bodies_touch_and_do_not_lie_in_each_other():
         apart = np.linalg.norm(xyz[:, None] - xyz[None], axis=2)
         for body in range(SMALL.bodies):
             others = apart[SMALL.body == body][:, SMALL.body != body]
-            assert others.min() == pytest.approx(7.0, abs=0.01)
+            assert others.min() == pytest.approx(9.0, abs=0.01)
 
 
 def test_ensemble_is_what_the_simulation_reads():

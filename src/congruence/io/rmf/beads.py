@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Beads", "Gaussians"]
 
-_CHUNK_BYTES = 1 << 21
+_CHUNK_BYTES = 1 << 23
 _PLANS_KEPT = 8
 
 

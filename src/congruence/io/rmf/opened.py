@@ -191,7 +191,10 @@ class OpenFile:
         lost = beads.selected.skipped + int((~placed).sum())
         if lost and kind == PARTICLES:
             self._container.losses.add(
-                self.path, "bead", "without a radius or without coordinates", lost
+                self.path,
+                f"bead at resolution {want}",
+                "without a radius or without coordinates",
+                lost,
             )
         return beads if placed.all() else Beads(tables, beads.selected.take(placed))
 

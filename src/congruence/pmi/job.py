@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -251,6 +252,13 @@ class ClusteringJob:
         self._matrix, about = load_matrix(stem)
         self._what = _same_components(self._what, about, stem)
         chosen = Chosen.from_data(about.get("models", {}), path=f"{stem}.json")
+        missing = [f for f in dict.fromkeys(chosen.table.file.tolist()) if not Path(f).is_file()]
+        if missing:
+            raise InputError(
+                f"{missing[0]}, which {stem}.npy has models of, does not exist",
+                hint="Run the script in the folder where the matrix was computed, or compute it "
+                "again with load_distance_matrix_file=False.",
+            )
         self._read = self._models_of(chosen)
         self._define(self._read)
 

@@ -121,7 +121,7 @@ class LentModule(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if name in _MODULES.get(self.__name__, ()):
             return importlib.import_module(f"{self.__name__}.{name}")

@@ -125,9 +125,8 @@ def load_matrix(stem: str) -> tuple[DistanceMatrix, dict[str, Any]]:
         raise FormatError(
             f"does not name the {len(square)} models of {array.name}", path=words, hint=_AGAIN
         )
-    upper = square[np.triu_indices(len(square), 1)]
     matrix = DistanceMatrix(
-        upper,
+        _upper(square),
         len(square),
         Alignment.SUPERPOSE if about.get("alignment") == "superpose" else Alignment.NONE,
         "residues",
@@ -135,6 +134,15 @@ def load_matrix(stem: str) -> tuple[DistanceMatrix, dict[str, Any]]:
         {str(k): str(v) for k, v in dict(about.get("definition", {})).items()},
     )
     return matrix, about
+
+
+def _upper(square: FloatArray) -> FloatArray:
+    from scipy.spatial.distance import squareform
+
+    if len(square) < 2:
+        return np.empty(0)
+    upper: FloatArray = squareform(square, checks=False)
+    return upper
 
 
 def _paths(stem: str) -> tuple[Path, Path]:

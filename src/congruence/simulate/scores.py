@@ -33,6 +33,7 @@ SLOPE = 0.01
 
 _SOFTNESS = 3.0
 _STIFFNESS = 0.25
+_HARDNESS = 0.01
 _NEAR, _FAR = 20.0, 35.0
 _TRIALS = 400
 
@@ -97,7 +98,7 @@ def choose_crosslinks(
         Number of cross-links, a quarter of them inside one molecule.
     telling : int
         For each other arrangement, how many are shorter than 20 Å in the
-        native one and longer than 30 Å in that one. The rest are satisfied in
+        native one and longer than 30 Å, better 40 Å, in that one. The rest are satisfied in
         all arrangements as far as there are such pairs: data that leave more
         than one answer are why models are clustered.
     false : int
@@ -147,7 +148,7 @@ def choose_crosslinks(
 
 
 def _telling_cost(reach: FloatArray, *, other: int) -> float:
-    return 0.0 if reach[other] > _NEAR + 10.0 else np.inf
+    return max(float(_FAR + 5.0 - reach[other]), 0.0) if reach[other] > 30.0 else np.inf
 
 
 def _reach(link: CrossLink, arrangements: FloatArray) -> FloatArray:
@@ -270,7 +271,7 @@ class Scoring:
         one, two, reach = self._coarse
         coarse = self.system.coarsen(coordinates)
         gap = np.maximum(reach - _lengths(coarse[:, one] - coarse[:, two]), 0.0)
-        return 0.05 * gap * gap
+        return _HARDNESS * gap * gap
 
     def worst_overlap(self, coordinates: FloatArray) -> tuple[tuple[int, int], int]:
         """

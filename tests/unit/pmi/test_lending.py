@@ -81,6 +81,8 @@ def test_using_a_name_that_is_not_provided_says_what_to_do(lent):
     assert isinstance(caught.value, AttributeError)
     assert not hasattr(RMF, "open_rmf_file_read_only")
     assert getattr(RMF, "open_rmf_file_read_only", 7) == 7
+    with pytest.raises(NotProvidedError, match=r"RMF\.__version__ is not provided"):
+        _ = RMF.__version__
 
 
 def test_a_name_taken_with_from_raises_only_when_it_is_used(lent):

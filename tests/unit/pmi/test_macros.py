@@ -174,6 +174,17 @@ def test_a_loaded_matrix_gives_the_same_and_other_clusters(macro):
         )
 
 
+def test_a_matrix_loaded_elsewhere_says_which_file_is_missing(macro, tmp_path, monkeypatch):
+    macro.clustering(rmsd_calculation_components=ALL, distance_matrix_file=str(tmp_path / "d"))
+    monkeypatch.chdir("/")
+    with pytest.raises(InputError, match=r"rmf3, which .*d\.npy has models of, does not exist"):
+        macro.clustering(
+            load_distance_matrix_file=True,
+            distance_matrix_file=str(tmp_path / "d"),
+            outputdir=str(tmp_path),
+        )
+
+
 def test_ranges_survive_saving(macro):
     part = {"a": (1, 6, "Alpha"), "b": (3, -1, "Beta"), "c": [("Gamma", 1), "Delta"]}
     macro.clustering(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sharedpaths import DATA, GOLDEN, SPEC, needs_shared
 
-from congruence.errors import CongruenceError
 from congruence.io.mrc import read_mrc
 from congruence.pmi import run_script
 
@@ -62,11 +61,3 @@ def test_clusters_files_and_averages_are_those_of_the_reference(analysis):
             # The reference cuts each Gaussian at three sigma, where 2.9 % of its mass is beyond.
             assert a.mass == pytest.approx(0.971 * b.mass, rel=0.005)
             assert b.values.max() == pytest.approx(a.values.max(), rel=0.15)
-
-
-def test_precision_is_told_to_be_missing(analysis, monkeypatch):
-    monkeypatch.chdir(analysis)
-    with pytest.raises(CongruenceError) as caught:
-        run_script(SCRIPTS / "precision_example.py")
-    assert "line 13: IMP.pmi.analysis.Precision is not provided" in str(caught.value)
-    assert "congruence precision" in caught.value.hint

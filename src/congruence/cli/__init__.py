@@ -9,8 +9,13 @@ Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 input or configuration unusable,
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
+import os
+import signal
 import sys
+import traceback
 
 import click
 
@@ -61,6 +66,11 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         Words after ``congruence``; those of the process if absent.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know the letter Å
+            stream.reconfigure(errors="replace")
+    with contextlib.suppress(ValueError, AttributeError):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run(arguments))
 
 
@@ -69,6 +79,7 @@ def _run(arguments: list[str] | None) -> int:
 
     try:
         result = _root.main(args=arguments, prog_name="congruence", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return 2 if isinstance(error, click.UsageError) else 3
@@ -80,7 +91,29 @@ def _run(arguments: list[str] | None) -> int:
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of our output went away: that is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        click.echo("error: there is not enough memory for this job", err=True)
+        click.echo("hint: Choose fewer models, for example with --best or --every.", err=True)
+        return 3
+    except Exception as error:  # noqa: BLE001 - the last resort, so that nobody sees a traceback
+        return _confess(error)
     return result if isinstance(result, int) else 0
+
+
+def _confess(error: Exception) -> int:
+    """Tell that there is a bug, and how to see more of it."""
+    if os.environ.get("CONGRUENCE_DEBUG"):
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    click.echo(
+        f"this is a bug in congruence {__version__}: {type(error).__name__}: {text}", err=True
+    )
+    click.echo(
+        "hint: No result was changed. Please report it with the traceback that the same command "
+        "prints after 'export CONGRUENCE_DEBUG=1'.",
+        err=True,
+    )
+    return 1

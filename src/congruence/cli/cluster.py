@@ -15,8 +15,8 @@ __all__ = ["command"]
 @click.command("cluster")
 @click.argument("runs", nargs=-1)
 @config_options()
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE.toml")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE.toml", help="Read options from FILE.toml; what is typed wins.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the results.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the clusters as JSON.")

@@ -17,7 +17,7 @@ __all__ = ["command"]
     show_default=True,
     help="Folder for the simulated runs and the results.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the simulation and of the clustering.")  # fmt: skip
 def command(out: Path, seed: int) -> None:
     """Simulate the sampling of a small complex and analyse it, end to end."""
     from congruence.cli.show import show_summary

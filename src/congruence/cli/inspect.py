@@ -17,7 +17,7 @@ _SHOWN = 20
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--full", is_flag=True, help="Read everything, not only parts of the files.")
-@click.option("--resolution", type=float, default=1.0, show_default=True, metavar="R")
+@click.option("--resolution", type=float, default=1.0, show_default=True, metavar="R", help="Residues per bead to count beads at.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(paths: tuple[str, ...], full: bool, resolution: float, as_json: bool) -> None:
     """Show what is in runs, stat files and RMF files at PATHS."""
@@ -29,17 +29,21 @@ def command(paths: tuple[str, ...], full: bool, resolution: float, as_json: bool
         click.echo(as_json_text(overview.data()))
     else:
         _show_runs(overview)
-        _show_molecules(overview)
+        if overview.molecules:
+            _show_molecules(overview)
         _show_scores(overview)
 
 
 def _show_runs(overview: Overview) -> None:
     for run in overview.runs:
         rows = f"{'about ' if run.estimated else ''}{run.rows:,} rows"
-        frames = f"{run.frames:,} frames in {run.rmf}" if run.rmf else "no readable RMF file"
+        others = f" and {run.rmf_files - 1} more" if run.rmf_files > 1 else ""
+        frames = f"{run.frames:,} frames in {run.rmf}{others}" if run.rmf else "no RMF file to read"
         click.echo(f"{run.name}: {run.files} files, {rows}; {frames}")
-    for reason, count in overview.left_out.items():
-        click.echo(f"  left out: {count} x {reason}")
+    for entry in overview.left_out[:_SHOWN]:
+        click.echo(f"left out: {entry.count:,} {entry.what}: {entry.why} (in {entry.where})")
+    if len(overview.left_out) > _SHOWN:
+        click.echo(f"and {len(overview.left_out) - _SHOWN} more left out (--json lists them)")
 
 
 def _show_molecules(overview: Overview) -> None:
@@ -60,6 +64,9 @@ def _show_molecules(overview: Overview) -> None:
 
 
 def _show_scores(overview: Overview) -> None:
+    if not overview.scores:
+        click.echo("Scores: none are stored")
+        return
     click.echo("Scores" + ("" if overview.full else " (ranges of the rows sampled; --full: all)"))
     total = [s for s in overview.scores if s.name in overview.score_keys]
     other = [s for s in overview.scores if s not in total and "|" not in s.name]

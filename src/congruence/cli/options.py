@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from congruence.errors import ConfigError
+from congruence.cli.words import fractions, number_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ __all__ = ["cluster_config", "config_options", "typed_options"]
 
 _ALIGN = click.Choice(["none", "center", "superpose"])
 _METHOD = click.Choice(["kmeans", "threshold", "hierarchical", "hdbscan"])
+_POSITIVE = click.FloatRange(min=0, min_open=True)
 _GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 
 # fmt: off
@@ -27,13 +28,13 @@ _CHOICE = [
     click.option("--below", type=float, metavar="X", help="Only models with a score strictly below X."),
     click.option("--best", type=click.IntRange(1), metavar="N", help="Only the N best-scoring models over all runs."),
     click.option("--every", type=click.IntRange(1), metavar="G", help="Frames 0, G, 2G, ... of each replica."),
-    click.option("--frames", metavar="A:B", help="Fraction of each replica to use, for example 0.2:1.0."),
+    click.option("--frames", callback=fractions, metavar="A:B", help="Fraction of each replica to use, for example 0.2:1.0."),
     click.option("--feature", "features", multiple=True, metavar="TEXT", help="Keep score columns whose name contains TEXT."),
     click.option("--where", multiple=True, metavar="'COLUMN<VALUE'", help="Condition on any column."),
 ]
 _DISTANCE = [
-    click.option("--state", metavar="INDEX", help="State to analyse, or 'all'. [default: 0]"),
-    click.option("--resolution", type=float, metavar="R", help="Residues per bead to read. [default: 1]"),
+    click.option("--state", callback=number_or("all", low=0), metavar="INDEX", help="State to analyse, or 'all'. [default: 0]"),
+    click.option("--resolution", type=click.FloatRange(min=0), metavar="R", help="Residues per bead to read. [default: 1]"),
     click.option("--rmsd", multiple=True, metavar="SEL", help="Selection measured; several are taken together. Example: 'Rpb4:1-80@0 + Rpb7'."),
     click.option("--align", type=_ALIGN, help="none: an EM map or a fixed part gives the frame. superpose: the complex moves freely. center: only its position is arbitrary. There is no default."),
     click.option("--align-on", multiple=True, metavar="SEL", help="Selection superposed or centred on. [default: as --rmsd]"),
@@ -43,15 +44,15 @@ _DISTANCE = [
 _CLUSTERS = [
     click.option("--method", type=_METHOD, help="Clustering method. [default: kmeans]"),
     click.option("--clusters", type=click.IntRange(1), metavar="K", help="Number of clusters. [default: advised]"),
-    click.option("--threshold", type=float, metavar="Å", help="Clustering threshold in Å."),
+    click.option("--threshold", type=_POSITIVE, metavar="Å", help="Clustering threshold in Å."),
     click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of everything random. [default: 0]"),
 ]
 _WRITE = [
     click.option("--density", "density", multiple=True, metavar="NAME=SEL", help="Localization density; plain SEL names itself."),
     click.option("--densities", "density_file", type=click.Path(path_type=Path), metavar="FILE", help="File of named selections (TOML or density_custom_ranges)."),
-    click.option("--voxel", type=float, metavar="Å", help="Voxel of the maps. [default: 5]"),
-    click.option("--map-resolution", type=float, metavar="Å", help="Resolution of the maps. [default: 20]"),
-    click.option("--members", metavar="all|center|none|N", help="Members to write. [default: all up to 200, else center and 50 best]"),
+    click.option("--voxel", type=_POSITIVE, metavar="Å", help="Voxel of the maps. [default: 5]"),
+    click.option("--map-resolution", type=_POSITIVE, metavar="Å", help="Resolution of the maps. [default: 20]"),
+    click.option("--members", callback=number_or("all", "center", "none", "auto", low=1), metavar="all|center|none|N", help="Members to write. [default: all up to 200, else center and 50 best]"),
     click.option("--models-rmf", is_flag=True, default=None, help="Also write all members into one models.rmf3."),
     click.option("--hash", "hash_all", is_flag=True, help="Hash whole inputs, not only their ends."),
     click.option("--compat", is_flag=True, default=None, help="Also write densities as the reference computes them."),
@@ -133,6 +134,11 @@ def typed_options(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
     -------
     data : dict
         By field of `ClusterConfig`, not checked yet.
+
+    Raises
+    ------
+    InputError
+        If the file of densities cannot be read.
     """
     from congruence.workflow.config import ClusterConfig
 
@@ -140,26 +146,11 @@ def typed_options(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
     data = {k: v for k, v in typed.items() if k in ClusterConfig.model_fields}
     if "named_runs" in typed or "runs" in typed:
         data["runs"] = (*typed.get("runs", ()), *typed.get("named_runs", ()))
-    if "frames" in typed:
-        data["frames"] = _fractions(typed["frames"])
     if "hash_all" in typed:
         data["hash"] = "all"
-    for name in ("state", "members"):
-        if name in typed and typed[name].isdigit():
-            data[name] = int(typed[name])
     if densities := _densities(typed):
         data["densities"] = densities
     return data
-
-
-def _fractions(text: str) -> tuple[float, float]:
-    first, _, last = text.partition(":")
-    try:
-        return float(first or 0.0), float(last or 1.0)
-    except ValueError:
-        raise ConfigError(
-            f"cannot read --frames {text!r}", hint="Write two fractions, for example 0.2:1.0."
-        ) from None
 
 
 def _densities(typed: dict[str, Any]) -> dict[str, str]:

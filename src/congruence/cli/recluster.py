@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.argument("matrix", type=click.Path(path_type=Path))
 @config_options(choice=False)
 @click.option("--names", type=click.Path(path_type=Path), metavar="FILE", help="Names of models.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the results.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print the clusters as JSON.")
 @click.pass_context

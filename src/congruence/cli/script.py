@@ -23,6 +23,7 @@ def command(script: Path, arguments: tuple[str, ...]) -> None:
     IMP, its modules and RMF are lent by congruence; the script runs as it is,
     in the current folder.
     """
+    from congruence.cli.terminal import TerminalReporter
     from congruence.pmi import run_script
 
-    sys.exit(run_script(script, arguments))
+    sys.exit(run_script(script, arguments, reporter=TerminalReporter()))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from congruence.core.provenance import Losses
     from congruence.core.results import Clustering
     from congruence.workflow.job import JobSummary
 
-__all__ = ["show_summary"]
+__all__ = ["as_json_text", "show_summary"]
 
 
 def show_summary(summary: JobSummary, *, as_json: bool) -> None:
@@ -26,15 +28,30 @@ def show_summary(summary: JobSummary, *, as_json: bool) -> None:
     as_json : bool
         Print the content of ``clusters.json``.
     """
-    if summary.clustering is None:
-        click.echo("dry run: nothing was read further and nothing written")
-    elif as_json:
-        click.echo((summary.out / "clusters.json").read_text(encoding="utf-8"), nl=False)
+    if as_json:
+        click.echo(_json(summary), nl=False)
+    elif summary.clustering is None:
+        click.echo(f"dry run: nothing was written; {summary.out} would hold the results")
     else:
         _print_table(summary.clustering)
-        if len(summary.losses):
-            click.echo(f"left out: {len(summary.losses)} (listed in {summary.out / 'run.json'})")
-        click.echo(f"results: {summary.out}")
+        if left_out := _by_what(summary.losses):
+            listed = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
+            click.echo(f"left out: {listed} (where and why: {summary.out / 'run.json'})")
+        click.echo(f"results: {summary.out} (start with dist_matrix.png and cluster.0)")
+
+
+def _by_what(losses: Losses) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for entry in losses.entries:
+        counts[entry.what] += entry.count
+    return counts
+
+
+def _json(summary: JobSummary) -> str:
+    if summary.clustering is None:
+        data = {"dry_run": True, "models": summary.chosen, "left_out": len(summary.losses)}
+        return as_json_text(data) + "\n"
+    return (summary.out / "clusters.json").read_text(encoding="utf-8")
 
 
 def _print_table(clustering: Clustering) -> None:
@@ -42,7 +59,8 @@ def _print_table(clustering: Clustering) -> None:
     from rich.table import Table
 
     table = Table(title="Clusters", title_justify="left")
-    for name in ("cluster", "models", "by half", "average RMSD (Å)", "best score", "center"):
+    names = ("cluster", "models", "by half", "average RMSD (Å)", "best score", "center")
+    for name in names:
         table.add_column(name, justify="right")
     for c in clustering.clusters:
         score = "" if math.isnan(c.best_score) else f"{c.best_score:.2f}"
@@ -51,6 +69,9 @@ def _print_table(clustering: Clustering) -> None:
             str(c.index), str(c.size), halves, f"{c.average_rmsd:.2f}", score, f"model {c.center}"
         )
     Console().print(table)
+    click.echo(
+        "by half: models of every other run + of the rest (of one run: of every other model)"
+    )
     if len(clustering.noise):
         click.echo(f"{len(clustering.noise)} models belong to no cluster")
 

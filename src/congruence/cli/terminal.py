@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TerminalReporter"]
 
+_SECONDS = 30
+
 
 class TerminalReporter:
     """
@@ -30,6 +32,7 @@ class TerminalReporter:
         self._task: TaskID | None = None
         self._label = ""
         self._told = 0.0
+        self._lines = 0
 
     def say(self, text: str) -> None:
         """
@@ -71,13 +74,19 @@ class TerminalReporter:
             return
         if sys.stderr.isatty():
             self._draw(label, done, total)
-        elif self._label != label or done == total or time.monotonic() - self._told > 30:
-            if self._label == label and done == total and self._told == 0.0:
-                return
-            first = self._label != label
-            self._label, self._told = label, time.monotonic()
-            if not first or done == total:
-                click.echo(f"{label}: {done:,} of {total:,}", err=True)
+        else:
+            self._log(label, done, total)
+
+    def _log(self, label: str, done: int, total: int) -> None:
+        """Write a line now and then; none for a step that is quickly done."""
+        now = time.monotonic()
+        if self._label != label:
+            self._label, self._told, self._lines = label, now, 0
+        if now - self._told > _SECONDS or (done >= total and self._lines):
+            click.echo(f"{label}: {done:,} of {total:,}", err=True)
+            self._told, self._lines = now, self._lines + 1
+        if done >= total:
+            self._label = ""
 
     def _draw(self, label: str, done: int, total: int) -> None:
         from rich.console import Console

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import os
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from congruence.compute import _density_numpy
+from congruence.compute._eigen import COMPILED_PAIRS
 from congruence.core.sources import CoordinateSource
 from congruence.errors import ShapeError
 
@@ -15,9 +18,27 @@ if TYPE_CHECKING:
     from congruence.typing import FloatArray
 
 _BLOCK_VALUES = 1 << 22
+_COMPILED_MODELS = 1 + round((2 * COMPILED_PAIRS) ** 0.5)
 
 Models: TypeAlias = "CoordinateSource | FloatArray | Iterable[FloatArray]"
 """A source, an array of shape (m,n,3), or an iterable of such arrays."""
+
+
+def loops(models: int) -> Any:
+    """
+    Choose the module of the loops: compiled for jobs whose distances are.
+
+    `models` is how many there are, or are known of. The variable
+    CONGRUENCE_KERNEL decides otherwise; without numba NumPy is used.
+    """
+    kernel = os.environ.get("CONGRUENCE_KERNEL", "")
+    if kernel == "numpy" or (kernel != "numba" and models < _COMPILED_MODELS):
+        return _density_numpy
+    try:
+        from congruence.compute import _density_kernels
+    except ImportError:
+        return _density_numpy
+    return _density_kernels
 
 
 def fixed_blocks(models: Models) -> Iterator[FloatArray]:

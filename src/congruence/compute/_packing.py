@@ -108,7 +108,9 @@ class Packer:
         beads = block if len(layer.beads) == block.shape[1] else block[:, layer.beads]
         # The first bead is taken away before averaging: far from the origin nothing is lost.
         origin = beads[:, 0]
-        centroid: FloatArray = origin + np.matmul(layer.share, beads - origin[:, None])
+        planes = np.empty((3, *beads.shape[:2]))
+        np.subtract(beads.transpose(2, 0, 1), origin.T[:, :, None], out=planes)
+        centroid: FloatArray = origin + np.einsum("dib,b->id", planes, layer.share)
         return centroid
 
     def _first_mean(self) -> FloatArray:

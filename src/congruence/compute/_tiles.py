@@ -82,23 +82,25 @@ class TileComputer:
             overlap, slope = self._turned(one.measure, two.measure, single)
         else:
             overlap, slope = self._turned_apart(one, two)
-        scale = 0.5 * (one.measure.squares[:, None] + two.measure.squares)
-        square = 2.0 * (scale - overlap)
+        scale = _mean(one.measure, two.measure)
+        distance = _root(scale, overlap)
         width = sum(p.shape[0] * p.shape[3] for p in one.measure.parts)
         factor = _SINGLE_ERROR * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
-        error = 2.0 * factor * scale
         tolerance = _MIXED_TOLERANCE if single else _DOUBLE_TOLERANCE
         doubtful: BoolArray
         if slope is None:
-            doubtful = error > 2.0 * tolerance * np.sqrt(np.maximum(square, 0.0))
-        else:
-            cube = _cube(one.fit, two.fit)
-            total = error * slope + 2.0 * _QUARTIC_ERROR * _EPS * scale * cube
-            bound = 2.0 * tolerance * np.sqrt(np.maximum(square, 0.0)) * slope
-            doubtful = (total > bound) | (slope < 0.0)
-            if not self.resolved.same:
-                doubtful |= slope < _FLAT * cube
-        return np.sqrt(np.maximum(square, 0.0)), doubtful
+            doubtful = scale * factor > tolerance * distance
+            return distance, doubtful
+        fit = scale if one.fit is one.measure else _mean(one.fit, two.fit)
+        cube = fit * fit * fit
+        error = cube * (_QUARTIC_ERROR * _EPS)
+        error += slope * factor
+        error *= scale
+        doubtful = error > tolerance * distance * slope
+        doubtful |= slope < 0.0
+        if not self.resolved.same:
+            doubtful |= slope < _FLAT * cube
+        return distance, doubtful
 
     def _turned(self, one: Rows, two: Rows, single: bool) -> tuple[FloatArray, FloatArray]:
         """Return the best overlaps when the measured beads are those superposed."""
@@ -158,9 +160,18 @@ def _wanted(one: Packed, two: Packed) -> BoolArray:
     return np.triu(wanted, 1) if one.start == two.start else wanted
 
 
-def _cube(one: Rows, two: Rows) -> FloatArray:
-    cube: FloatArray = (0.5 * (one.squares[:, None] + two.squares)) ** 3
-    return cube
+def _mean(one: Rows, two: Rows) -> FloatArray:
+    mean = one.squares[:, None] + two.squares
+    mean *= 0.5
+    return mean
+
+
+def _root(scale: FloatArray, overlap: FloatArray) -> FloatArray:
+    """Return the distances from the mean squares and the overlaps."""
+    square = scale - overlap
+    square *= 2.0
+    np.maximum(square, 0.0, out=square)
+    return np.sqrt(square, out=square)
 
 
 def _pairs(one: Rows, two: Rows, single: bool) -> Iterator[tuple[Any, Any]]:

@@ -130,6 +130,8 @@ def cluster(
     >>> found.labels.tolist(), found.clusters[0].average_rmsd
     ([0, 0, 1], 1.0)
     """
+    from threadpoolctl import threadpool_limits
+
     _check_arguments(method, k=k, threshold=threshold, min_size=min_size)
     _check_matrix(matrix)
     if k is not None and k > matrix.m:
@@ -137,18 +139,9 @@ def cluster(
             f"{k} clusters asked for, but there are {matrix.m} models",
             hint=f"Ask for at most {matrix.m} clusters, or load more models.",
         )
-    advice = None
-    parameters: dict[str, str | int | float] = {}
-    if method in ("kmeans", "hierarchical"):
-        if k is None and threshold is None:
-            advice = _advise(matrix, method, seed)
-            k = advice.k
-        labels, parameters = _into_k(matrix, method, k, threshold, seed)
-    elif threshold is not None:
-        labels, parameters = threshold_labels(matrix, threshold), {"threshold": float(threshold)}
-    else:
-        size = min(_MIN_SIZE, max(matrix.m, 2)) if min_size is None else min_size
-        labels, parameters = _hdbscan(matrix, size), {"min_size": size}
+    with threadpool_limits(limits=1):
+        # Sums by several threads would depend on which comes first.
+        labels, parameters, advice = _part(matrix, method, k, threshold, min_size, seed)
     return describe_partition(
         matrix,
         labels,
@@ -158,6 +151,27 @@ def cluster(
         runs=runs,
         advice=advice,
     )
+
+
+def _part(
+    matrix: DistanceMatrix,
+    method: Method,
+    k: int | None,
+    threshold: float | None,
+    min_size: int | None,
+    seed: int,
+) -> tuple[IntArray, dict[str, str | int | float], ClusterAdvice | None]:
+    if method == "threshold" and threshold is not None:
+        return threshold_labels(matrix, threshold), {"threshold": float(threshold)}, None
+    if method == "hdbscan":
+        size = min(_MIN_SIZE, max(matrix.m, 2)) if min_size is None else min_size
+        return _hdbscan(matrix, size), {"min_size": size}, None
+    advice = None
+    if k is None and threshold is None:
+        advice = _advise(matrix, method, seed)
+        k = advice.k
+    labels, parameters = _into_k(matrix, method, k, threshold, seed)
+    return labels, parameters, advice
 
 
 def _check_arguments(
@@ -243,12 +257,10 @@ def _into_k(
 
 
 def _kmeans(square: FloatArray, k: int, *, seed: int, starts: int) -> IntArray:
-    """k-means on the rows; one thread, as sums of several would depend on their order."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Fewer distinct models than clusters: the labels say so themselves.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(n_clusters=k, n_init=starts, random_state=seed, copy_x=True).fit(square)
@@ -276,7 +288,6 @@ def _average_linkage(
 
 def _hdbscan(matrix: DistanceMatrix, min_size: int) -> IntArray:
     from sklearn.cluster import HDBSCAN
-    from threadpoolctl import threadpool_limits
 
     if matrix.m == 1:
         return np.zeros(1, dtype=np.int64)
@@ -285,10 +296,9 @@ def _hdbscan(matrix: DistanceMatrix, min_size: int) -> IntArray:
             f"clusters of {min_size} models or more asked for, but there are {matrix.m} models",
             hint=f"Ask for a smallest cluster of at most {matrix.m}, or load more models.",
         )
-    with threadpool_limits(limits=1):
-        found = HDBSCAN(metric="precomputed", min_cluster_size=min_size, copy=False).fit(
-            _square(matrix)
-        )
+    found = HDBSCAN(metric="precomputed", min_cluster_size=min_size, copy=False).fit(
+        _square(matrix)
+    )
     return np.asarray(found.labels_, dtype=np.int64)
 
 

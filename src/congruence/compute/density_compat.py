@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute._density_blocks import loops
 from congruence.core.grid import DensityMap, Grid
 from congruence.errors import ShapeError
 
@@ -63,6 +64,7 @@ def reference_model_density(
     *,
     voxel: float = 5.0,
     map_resolution: float = 20.0,
+    models: int = 1,
 ) -> tuple[Grid, FloatArray]:
     """
     Sample one model on a grid of its own, as the reference does.
@@ -77,6 +79,9 @@ def reference_model_density(
         Edge of a voxel in Å.
     map_resolution : float
         Resolution of the map in Å.
+    models : int
+        The how manieth model of a job this is: the loop is compiled when
+        there are many. The values are the same.
 
     Returns
     -------
@@ -103,9 +108,7 @@ def reference_model_density(
     inverse = np.float32(1.0) / (np.float32(2.0) * sigma * sigma)
     scale = np.float32(1.0) / (np.float32(math.sqrt(2.0 * math.pi)) ** 3 * sigma**3)
     values = np.zeros((nz, ny, nx))
-    from congruence.compute._density_kernels import reference_gaussians
-
-    reference_gaussians(
+    loops(models).reference_gaussians(
         np.ascontiguousarray(points, dtype=np.float64),
         np.asarray(mass, dtype=np.float64) * float(scale),
         origin,
@@ -188,7 +191,7 @@ def reference_density(
     count = 0
     for points in models:
         part = reference_model_density(
-            points, radius, mass, voxel=voxel, map_resolution=map_resolution
+            points, radius, mass, voxel=voxel, map_resolution=map_resolution, models=count + 1
         )
         total = part if total is None else reference_sum(total, part)
         count += 1

@@ -133,6 +133,11 @@ class CondensedSink:
             Distances in Å. On the diagonal only the upper triangle is used.
         """
         rows, columns = tile.shape
+        if j >= i + rows:
+            first = np.arange(i, i + rows)
+            at = first * self.m - first * (first + 1) // 2 - first - 1
+            self.values[at[:, None] + np.arange(j, j + columns)] = tile
+            return
         for r in range(rows):
             row = i + r
             first = max(j, row + 1)

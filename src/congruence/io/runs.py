@@ -94,7 +94,8 @@ def _headers(runs: Sequence[Run], losses: Losses | None) -> list[tuple[str, ...]
 
 
 def _note_file(losses: Losses, replica: Replica, problem: InputError) -> None:
-    entry = LeftOut(replica.path, "file", problem.message)
+    why = problem.message.removeprefix(replica.path).lstrip(":, ")
+    entry = LeftOut(replica.path, "file", why)
     if entry not in losses.entries:
         losses.entries.append(entry)
 

@@ -21,10 +21,10 @@ __all__ = [
     "save_figure",
 ]
 
-CLUSTER_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+CLUSTER_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#F0E442")
 """Colours of the largest clusters: told apart by colour-blind people too (Okabe and Ito)."""
-OTHER_CLUSTERS = "#8C8C8C"
-"""Colour of all clusters after these."""
+OTHER_CLUSTERS = ("#7A7A7A", "#A8A8A8")
+"""Colours of all clusters after these, in turn."""
 NO_CLUSTER = "#E4E4E4"
 """Colour of models that belong to no cluster."""
 
@@ -81,7 +81,9 @@ def cluster_color(label: int) -> str:
     """
     if label < 0:
         return NO_CLUSTER
-    return CLUSTER_COLORS[label] if label < len(CLUSTER_COLORS) else OTHER_CLUSTERS
+    if label < len(CLUSTER_COLORS):
+        return CLUSTER_COLORS[label]
+    return OTHER_CLUSTERS[label % 2]
 
 
 def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, Path]:

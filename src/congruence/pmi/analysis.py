@@ -1,4 +1,8 @@
-"""What scripts use of ``IMP.pmi.analysis``: `Alignment`, `Clustering`, `GetModelDensity`."""
+"""
+What scripts use of ``IMP.pmi.analysis``.
+
+`Alignment`, `Clustering`, `GetModelDensity` and `Precision`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from congruence.errors import ConfigError, InputError
 from congruence.pmi.labelled import label_models
 from congruence.pmi.model_density import GetModelDensity, get_hiers_from_rmf
 from congruence.pmi.outputs import whole_file
+from congruence.pmi.precision import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from congruence.core.placement import Placement
     from congruence.typing import FloatArray
 
-__all__ = ["Alignment", "Clustering", "GetModelDensity", "get_hiers_from_rmf"]
+__all__ = ["Alignment", "Clustering", "GetModelDensity", "Precision", "get_hiers_from_rmf"]
 
 
 class Alignment:

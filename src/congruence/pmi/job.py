@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,69 +29,12 @@ if TYPE_CHECKING:
     from congruence.core.topology import Topology
     from congruence.io.rmf import RmfFile
     from congruence.io.rmf.history import ProvenanceStep
+    from congruence.pmi.what import What
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["ClusteringJob", "What"]
+__all__ = ["ClusteringJob"]
 
 _NAMED_LOSSES = 5
-
-
-@dataclass(frozen=True, eq=False)
-class What:
-    """
-    What is measured, superposed, mapped and written; as scripts say it.
-
-    Parameters
-    ----------
-    measured, superposed : mapping of str to object, or None
-        ``rmsd_calculation_components`` and ``alignment_components``.
-    densities : mapping of str to object
-        ``density_custom_ranges``.
-    state_number : int
-        Position of the state, from 0.
-    voxel : float
-        Edge of a voxel in Å.
-    centered : bool
-        Whether PDB files have their mean removed.
-    """
-
-    measured: Mapping[str, Any] | None
-    superposed: Mapping[str, Any] | None = None
-    densities: Mapping[str, Any] = field(default_factory=dict)
-    state_number: int = 0
-    voxel: float = 5.0
-    centered: bool = False
-
-    def as_data(self) -> dict[str, Any]:
-        """
-        Return what defines the distances, as JSON gives it back.
-
-        Returns
-        -------
-        data : dict
-            Components and state; tuples are lists.
-        """
-        return {
-            "rmsd_calculation_components": _plain(self.measured),
-            "alignment_components": _plain(self.superposed or None),
-            "state_number": self.state_number,
-        }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def _pmi(value: Any) -> Any:
-    """Undo `_plain`: a list that holds a number is a tuple of PMI."""
-    if isinstance(value, dict):
-        return {k: _pmi(v) for k, v in value.items()}
-    if isinstance(value, list):
-        parts = [_pmi(v) for v in value]
-        return tuple(parts) if any(isinstance(v, int) for v in parts) else parts
-    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +193,7 @@ class ClusteringJob:
             If the components are not those of the saved matrix.
         """
         self._matrix, about = load_matrix(stem)
-        self._what = _same_components(self._what, about, stem)
+        self._what = self._what.agreeing_with(about, stem)
         chosen = Chosen.from_data(about.get("models", {}), path=f"{stem}.json")
         missing = [f for f in dict.fromkeys(chosen.table.file.tolist()) if not Path(f).is_file()]
         if missing:
@@ -446,22 +389,3 @@ def _motion(placement: Placement) -> dict[str, Any]:
         "translation": placement.translation.tolist(),
         "assignment": [list(p) for p in placement.assignment],
     }
-
-
-def _same_components(what: What, about: dict[str, Any], stem: str) -> What:
-    saved = {name: about.get(name) for name in what.as_data()}
-    if what.measured is None:
-        return replace(
-            what,
-            measured=_pmi(saved["rmsd_calculation_components"]),
-            superposed=_pmi(saved["alignment_components"]),
-            state_number=int(saved["state_number"] or 0),
-        )
-    for name, value in what.as_data().items():
-        if value != saved[name]:
-            raise ConfigError(
-                f"the matrix {stem}.npy was made with {name}={saved[name]!r}, now it is {value!r}",
-                hint="Compute it again with load_distance_matrix_file=False, or give another "
-                "distance_matrix_file.",
-            )
-    return what

@@ -58,8 +58,6 @@ _WAYS = {
     "IMP.pmi.samplers": _SAMPLING,
     "IMP.pmi.topology": _SAMPLING,
     "IMP.pmi.analysis": "Cluster models with 'congruence cluster' or congruence.cluster(...).",
-    "IMP.pmi.analysis.Precision": "It comes with 'congruence precision', which this version does "
-    "not have yet; run this part of the script with IMP.",
 }
 """The native way, for a name or for everything below it."""
 

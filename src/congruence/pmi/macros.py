@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from congruence.core.provenance import Losses
 from congruence.errors import ConfigError
 from congruence.pmi.choosing import Wishes, find_stat_files
-from congruence.pmi.job import ClusteringJob, What
+from congruence.pmi.job import ClusteringJob
 from congruence.pmi.lending import not_provided
 from congruence.pmi.voice import current_reporter
+from congruence.pmi.what import What
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -29,7 +30,16 @@ class WarningReporter(Silent):
         text : str
             The warning.
         """
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warnings.warn(text, UserWarning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Count the frames up to the first one outside of congruence: the line of the script."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("congruence."):
+        level, frame = level + 1, frame.f_back
+    # The frame of this function is none of those that warn() counts.
+    return level
 
 
 _CURRENT: ContextVar[Reporter | None] = ContextVar("congruence_pmi_reporter", default=None)

@@ -28,7 +28,7 @@ PSI = 0.1
 REACH = 25.0
 """Distance in Å at which the likelihood of a cross-link has fallen to one half."""
 
-SLOPE = 0.01
+SLOPE = 0.002
 """Weight of the distances themselves, per Å."""
 
 _SOFTNESS = 3.0

@@ -7,6 +7,7 @@ is frozen and strict, so that a misspelt option is an error and not a silence.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,7 +29,7 @@ Methods = Literal["kmeans", "threshold", "hierarchical", "hdbscan"]
 class ClusterConfig(BaseModel):
     """Everything that ``congruence cluster`` is told; each field says what it means."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     runs: tuple[str, ...] = Field(
         default=(),
@@ -124,8 +125,14 @@ class ClusterConfig(BaseModel):
             raise ValueError("give clusters or threshold, not both")
         if self.align == "none" and self.align_on:
             raise ValueError("align_on needs align = center or superpose")
-        if self.method == "threshold" and self.threshold is None and self.clusters is not None:
-            raise ValueError("method threshold takes threshold in Å, not a number of clusters")
+        if self.threshold is not None and self.method not in ("threshold", "hierarchical"):
+            raise ValueError(
+                f"method {self.method} takes no threshold; choose method threshold or hierarchical"
+            )
+        if self.method == "threshold" and self.threshold is None:
+            raise ValueError("method threshold needs a threshold in Å")
+        if self.method == "hdbscan" and self.clusters is not None:
+            raise ValueError("method hdbscan finds the number of clusters itself")
         for name in self.densities:
             if not name or "/" in name or name.startswith("."):
                 raise ValueError(f"density name {name!r} cannot be a file name")
@@ -157,18 +164,35 @@ class ClusterConfig(BaseModel):
             return cls(**data)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ConfigError(
-                f"{where}: {_sentence(first)}",
-                hint=f"Options are: {', '.join(cls.model_fields)}."
-                if first["type"] == "extra_forbidden"
-                else "",
-            ) from None
+            message, hint = _unknown(first) if first["type"] == "extra_forbidden" else ("", "")
+            raise ConfigError(f"{where}: {message or _sentence(first)}", hint=hint) from None
+
+
+def _unknown(error: ErrorDetails) -> tuple[str, str]:
+    name, known = str(error["loc"][0]), list(ClusterConfig.model_fields)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Options are: {', '.join(known)}."
+    return f"there is no option '{name}'", hint
 
 
 def _sentence(error: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in error["loc"] if not str(part).startswith("constrained"))
     message = error["msg"].removeprefix("Value error, ")
-    return f"option '{name}': {message}" if name else message
+    if not error["loc"]:
+        return message
+    field = str(error["loc"][0])
+    if field in _EXPECTED:
+        return f"option '{field}' is {error['input']!r}, expected {_EXPECTED[field]}"
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "value_error":
+        return f"option '{name}': {message}"
+    expected = message.removeprefix("Input should be ").partition(", unable")[0]
+    return f"option '{name}' is {error['input']!r}, expected {expected}"
+
+
+_EXPECTED = {
+    "state": "a number from 0 on, or 'all'",
+    "members": "'auto', 'all', 'center', 'none' or a number from 1 on",
+}
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -238,7 +262,7 @@ def toml_text(config: ClusterConfig, *, comments: bool = False) -> str:
             if comments:
                 lines.append(f"# (the table [{name}] is at the end)")
         else:
-            lines.append(f"# {name} = " if value is None else f"{name} = {_toml(value)}")
+            lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
         if comments:
             lines.append("")
     return "\n".join([*lines, "", *tables]).rstrip("\n") + "\n"

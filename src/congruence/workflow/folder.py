@@ -3,7 +3,8 @@ Result folders that are written whole or not at all.
 
 A job writes into ``OUT.partial`` beside ``OUT`` and moves it into place at the
 end, so that nothing half written ever stands under a final name and an earlier
-result stays as it was until the new one is complete.
+result stays as it was until the new one is complete. A job that is killed at any
+moment leaves the earlier result, or one that the next job puts back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,12 @@ def check_target(out: Path, *, force: bool) -> None:
         If something stands there that must not be replaced, or the folder
         cannot be written.
     """
+    if out.name in ("", ".."):
+        raise OutputError(
+            f"the output {out} has no name of its own",
+            hint="Give a new folder, for example --out results.",
+        )
+    _recover(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise OutputError(
             f"the output {out} exists and is not a folder", hint="Give another folder with --out."
@@ -88,6 +94,11 @@ def check_target(out: Path, *, force: bool) -> None:
                 hint="Use --force to replace it, or give another folder with --out.",
             )
     parent = _existing_parent(out.absolute().parent)
+    if not parent.is_dir():
+        raise OutputError(
+            f"the output {out} cannot be made: {parent} is a file",
+            hint="Give another folder with --out.",
+        )
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(
             f"cannot write in {parent}: permission denied",
@@ -131,7 +142,6 @@ def result_folder(out: Path, *, force: bool) -> Iterator[Path]:
         (partial / _MARKER).parent.mkdir(parents=True)
         (partial / _MARKER).touch()
         yield partial
-        (partial / _MARKER).unlink()
         _move_into_place(partial, out)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
@@ -148,7 +158,8 @@ def _clear_partial(partial: Path) -> None:
     """Remove what a killed job left; never anything that is not ours."""
     if not partial.exists():
         return
-    if not (partial / _MARKER).is_file():
+    ours = (partial / _MARKER).is_file() or listed_files(partial) is not None
+    if not ours and any(partial.iterdir()):
         raise OutputError(
             f"{partial} exists and was not written by congruence",
             hint="Results are written there first: move it away, or give another --out.",
@@ -156,47 +167,67 @@ def _clear_partial(partial: Path) -> None:
     shutil.rmtree(partial)
 
 
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+_DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY),
+}
+
+
+def _set_aside(out: Path) -> Path:
+    """Return where an earlier result stands while the new one takes its place."""
+    return out.with_name(f".{out.name}.congruence-earlier")
+
+
+def _recover(out: Path) -> None:
+    """Put back the earlier result of a job that was killed while replacing it."""
+    earlier = _set_aside(out)
+    if listed_files(earlier) is None:
+        return
+    if out.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+    else:
+        earlier.rename(out)
 
 
 def _move_into_place(partial: Path, out: Path) -> None:
     if not out.exists():
+        (partial / _MARKER).unlink()
         partial.rename(out)
         return
-    old = listed_files(out) or ()
-    new = [p.relative_to(partial) for p in sorted(partial.rglob("*")) if p.is_file()]
-    new.sort(key=lambda name: str(name) == RUN_JSON)  # what tells a whole result comes last
-    strangers = [n for n in new if (out / n).exists() and str(n) not in old]
-    if strangers:
+    _take_along_strangers(out, partial)
+    shutil.copymode(out, partial)
+    (partial / _MARKER).unlink()
+    earlier = _set_aside(out)
+    try:
+        out.rename(earlier)
+        partial.rename(out)
+    except BaseException:
+        if not out.exists():
+            earlier.rename(out)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _take_along_strangers(out: Path, partial: Path) -> None:
+    """Link the files of `out` that are not ours into the folder that replaces it."""
+    ours = set(listed_files(out) or ())
+    for folder, folders, files in os.walk(out):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        for path in (here / name for name in sorted(files + links)):
+            name = path.relative_to(out)
+            if name.as_posix() not in ours:
+                _link(path, partial / name)
+
+
+def _link(path: Path, target: Path) -> None:
+    if target.exists() or target.is_symlink():
         raise OutputError(
-            f"{out / strangers[0]} exists and was not written by congruence",
+            f"{path} exists and was not written by congruence",
             hint="Move it away, or give another folder with --out.",
         )
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as backup:
-        replaced = [Path(name) for name in old if (out / name).is_file()]
-        placed: list[Path] = []
-        try:
-            for name in replaced:
-                _move(out / name, Path(backup) / name)
-            for name in new:
-                _move(partial / name, out / name)
-                placed.append(name)
-        except OSError:
-            for name in placed:
-                (out / name).unlink()
-            for name in replaced:
-                if (Path(backup) / name).exists():
-                    _move(Path(backup) / name, out / name)
-            raise
-    _drop_empty_folders(out)
-
-
-def _move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
-
-
-def _drop_empty_folders(out: Path) -> None:
-    for path in sorted((p for p in out.rglob("*") if p.is_dir()), reverse=True):
-        with contextlib.suppress(OSError):
-            path.rmdir()
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except OSError:  # a file system without links
+        shutil.copy2(path, target, follow_symlinks=False)

@@ -62,7 +62,7 @@ class FramePool:
                 file = open_rmf(path)
             except CongruenceError as error:
                 self._broken.add(path)
-                self.losses.add(path, "RMF file", error.message)
+                self.losses.add(path, "RMF file", error.message.removeprefix(path).lstrip(":, "))
                 return None
         self._files[path] = file
         if len(self._files) > self._keep:

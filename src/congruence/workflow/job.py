@@ -10,7 +10,7 @@ import numpy as np
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
 from congruence.workflow.folder import check_target
-from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.results import Job, write_job
 from congruence.workflow.steps import ChosenModels, open_runs
 
@@ -98,16 +98,12 @@ def cluster_runs(
     _complete(config)
     check_target(out, force=force)
     chosen = _choose(config, reporter)
-    topology = _first_topology(chosen, config)
+    losses = chosen.pool.losses
+    told = tell_losses(losses, reporter)
+    refuse_losses(losses, strict=config.strict)
+    topology = _first_topology(chosen, config, reporter)
     _check_selections(config, topology, len(chosen))
     _tell_plan(config, chosen, topology, reporter)
-    losses = chosen.pool.losses
-    _tell_losses(losses, reporter)
-    if config.strict and len(losses):
-        raise InputError(
-            f"{len(losses)} things had to be left out, and --strict was given",
-            hint="They are listed above; leave out --strict to go on without them.",
-        )
     if dry_run:
         return JobSummary(out, len(chosen), None, losses)
     ensemble = chosen.load(
@@ -115,10 +111,13 @@ def cluster_runs(
         state=config.state,
         advance=lambda done, total: reporter.advance("reading models", done, total),
     )
+    told = tell_losses(losses, reporter, since=told)
+    refuse_losses(losses, strict=config.strict)
     matrix, metric = measure(config, ensemble, reporter)
     clustering = partition(config, matrix, ensemble.models, reporter)
     job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
     write_job(job, out, force=force, reporter=reporter)
+    tell_losses(losses, reporter, since=told)
     return JobSummary(out, len(chosen), clustering, losses)
 
 
@@ -153,15 +152,22 @@ def _choose(config: ClusterConfig, reporter: Reporter) -> ChosenModels:
     return chosen
 
 
-def _first_topology(chosen: ChosenModels, config: ClusterConfig) -> Topology:
-    state = None if config.state == "all" else config.state
+def _first_topology(chosen: ChosenModels, config: ClusterConfig, reporter: Reporter) -> Topology:
     file = chosen.pool.get(str(chosen.table.file[0]))
-    topology = file.topology(config.resolution, state=state)
+    every = file.topology(config.resolution)
+    states = sorted({m.state for m in every.molecules})
+    if config.state == "all":
+        return every
+    topology = file.topology(config.resolution, state=config.state)
     if not len(topology):
-        states = sorted({m.state for m in file.topology(config.resolution).molecules})
         raise InputError(
             f"{file.path} has no beads in state {config.state}; states here: {states}",
             hint="Choose one with --state, or --state all.",
+        )
+    if len(states) > 1:
+        reporter.say(
+            f"states: {', '.join(map(str, states))}; state {config.state} is analysed "
+            "(--state chooses another, or all)"
         )
     return topology
 
@@ -173,7 +179,8 @@ def _check_selections(config: ClusterConfig, topology: Topology, models: int) ->
         parse(text).mask(topology)
     if config.clusters is not None and config.clusters > models:
         raise ConfigError(
-            f"{config.clusters} clusters were asked for, but there are {models} models",
+            f"{config.clusters} clusters were asked for, but there "
+            + (f"are {models} models" if models > 1 else "is one model"),
             hint=f"Ask for at most {models}, or choose more models.",
         )
 
@@ -222,12 +229,6 @@ def _tell_plan(
     )
     reporter.say(f"models: {len(chosen):,} of {chosen.total:,}, {len(topology):,} beads each")
     reporter.say(f"plan: {plan.text()}")
-
-
-def _tell_losses(losses: Losses, reporter: Reporter) -> None:
-    for reason, count in losses.by_reason().items():
-        first = next(e for e in losses.entries if f"{e.what}: {e.why}" == reason)
-        reporter.warn(f"left out {count} x {reason} (first: {first.where})")
 
 
 def measure(

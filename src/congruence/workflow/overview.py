@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from congruence.core.models import to_floats
-from congruence.core.provenance import Losses
+from congruence.core.provenance import LeftOut, Losses
+from congruence.errors import InputError
 from congruence.workflow.config import ClusterConfig, toml_text
 from congruence.workflow.frames import FramePool
 
@@ -44,9 +45,11 @@ class RunFound:
     estimated : bool
         Whether `rows` was estimated from parts of the files.
     frames : int
-        Frames in `rmf`.
+        Frames in the RMF files that were looked into.
     rmf : str
-        The RMF file that was looked into, or empty.
+        The first of these, or empty.
+    rmf_files : int
+        Number of these.
     """
 
     name: str
@@ -56,6 +59,7 @@ class RunFound:
     estimated: bool
     frames: int
     rmf: str
+    rmf_files: int
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,8 @@ class Overview:
         Columns that are known as total scores.
     full : bool
         Whether everything was read; else ranges are of head and tail rows.
-    left_out : dict of str to int
-        What could not be used, by reason.
+    left_out : tuple of LeftOut
+        What could not be used.
     """
 
     runs: tuple[RunFound, ...]
@@ -137,7 +141,7 @@ class Overview:
     scores: tuple[ScoreFound, ...]
     score_keys: tuple[str, ...]
     full: bool
-    left_out: dict[str, int]
+    left_out: tuple[LeftOut, ...]
 
     def data(self) -> dict[str, Any]:
         """
@@ -173,7 +177,7 @@ def look(paths: Sequence[str], *, full: bool = False, resolution: float = 1.0) -
     Raises
     ------
     InputError
-        If nothing is found.
+        If nothing is found, or nothing that is found can be read.
     """
     from congruence.io.runs import KNOWN_SCORE_KEYS, find_runs
 
@@ -186,6 +190,11 @@ def look(paths: Sequence[str], *, full: bool = False, resolution: float = 1.0) -
         found.append(mine)
         if topology is None and file is not None:
             topology = file.topology(resolution)
+    if topology is None and not columns and losses.entries:
+        raise InputError(
+            f"nothing can be read in {', '.join(map(str, paths))}",
+            hint="; ".join(map(str, losses.entries[:3])),
+        )
     scores = tuple(s for name in sorted(columns) if (s := _range(name, columns[name])))
     return Overview(
         runs=tuple(found),
@@ -195,21 +204,21 @@ def look(paths: Sequence[str], *, full: bool = False, resolution: float = 1.0) -
         scores=scores,
         score_keys=tuple(k for k in KNOWN_SCORE_KEYS if k in columns),
         full=full,
-        left_out=losses.by_reason(),
+        left_out=tuple(losses.entries),
     )
 
 
 def _look_at_run(
     run: Run, pool: FramePool, columns: dict[str, list[FloatArray]], *, full: bool
 ) -> tuple[RunFound, RmfFile | None]:
-    rows, estimated, frames = 0, False, 0
+    rows, estimated, frames, opened = 0, False, 0, 0
     first: RmfFile | None = None
     replicas = [r for segment in run.segments for r in segment.replicas]
     for replica in replicas:
         count, guessed, rmf = _look_at_replica(replica, pool, columns, full=full)
         rows, estimated = rows + count, estimated or guessed
         if rmf and (full or first is None) and (file := pool.open(rmf)) is not None:
-            frames += len(file)
+            frames, opened = frames + len(file), opened + 1
             pool.losses.entries.extend(file.losses.entries)
             first = first or file
     found = RunFound(
@@ -220,6 +229,7 @@ def _look_at_run(
         estimated=estimated,
         frames=frames,
         rmf=str(first.path) if first is not None else "",
+        rmf_files=opened,
     )
     return found, first
 
@@ -227,22 +237,32 @@ def _look_at_run(
 def _look_at_replica(
     replica: Replica, pool: FramePool, columns: dict[str, list[FloatArray]], *, full: bool
 ) -> tuple[int, bool, str]:
-    from congruence.io.rmf_paths import resolve_rmf
+    from congruence.io.rmf_paths import RULES, resolve_rmf
     from congruence.io.stat import read_stat, sample
 
     if replica.kind == "rmf":
         return _look_at_rmf_scores(replica, pool, columns, full=full)
-    if full:
-        table, rows, estimated = read_stat(replica.path, losses=pool.losses), -1, False
-        rows = len(table)
-    else:
-        part = sample(replica.path, head=_HEAD, tail=_HEAD, losses=pool.losses)
-        table, rows, estimated = part.table, part.rows, part.estimated
+    estimated = False
+    try:
+        if full:
+            table = read_stat(replica.path, losses=pool.losses)
+            rows = len(table)
+        else:
+            part = sample(replica.path, head=_HEAD, tail=_HEAD, losses=pool.losses)
+            table, rows, estimated = part.table, part.rows, part.estimated
+    except InputError as problem:
+        why = problem.message.removeprefix(replica.path).lstrip(":, ")
+        pool.losses.add(replica.path, "file", why)
+        return 0, False, ""
+    if not rows:
+        pool.losses.add(replica.path, "stat file", "it has no rows")
     for name, values in table.columns.items():
         columns.setdefault(name, []).append(to_floats(values))
     stored = table.columns.get("rmf_file")
     path = resolve_rmf(replica.path, str(stored[0])).path if stored is not None and rows else None
-    return rows, estimated, str(path) if path else ""
+    if stored is not None and rows and path is None:
+        pool.losses.add(replica.path, "RMF file", f"{RULES['none']}: {stored[0]}")
+    return rows, estimated, path or ""
 
 
 def _look_at_rmf_scores(
@@ -319,8 +339,9 @@ def config_text(paths: Sequence[str]) -> str:
         for r in overview.runs
     ]
     head += [
-        f"# {m.name}: residues {m.residues[0]}-{m.residues[1]}, {m.beads} beads, "
-        f"copies {', '.join(map(str, m.copies))}, state {m.state}"
+        f"# {m.name}: residues {m.residues[0]}-{m.residues[1]}, {m.beads} beads"
+        + ("" if m.copies == (-1,) else f", copies {', '.join(map(str, m.copies))}")
+        + ("" if m.state < 0 else f", state {m.state}")
         for m in overview.molecules
     ]
     return "\n".join([*head, "", toml_text(config, comments=True)])

@@ -14,7 +14,7 @@ from congruence.workflow.config import ClusterConfig, load_config, toml_text
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.frames import FramePool, read_coordinates
 from congruence.workflow.job import JobSummary, job_metric, partition
-from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.results import Job, draw, write_job
 from congruence.workflow.tables import partition_data, partition_rows
 
@@ -124,12 +124,15 @@ def _with_models(
         state=config.state,
         advance=lambda done, total: reporter.advance("reading models", done, total),
     )
+    told = tell_losses(pool.losses, reporter)
+    refuse_losses(pool.losses, strict=config.strict)
     ensemble = Ensemble(coordinates, topology, table)
     clustering = partition(config, matrix, table, reporter)
     total = int(record.get("models_to_choose_from", len(table)))
     log = (*map(str, record.get("log", ())), f"clustered again from {source}")
     job = Job(ensemble, matrix, clustering, job_metric(config), config, pool, total, log)
     write_job(job, out, force=force, reporter=reporter)
+    tell_losses(pool.losses, reporter, since=told)
     return JobSummary(out, len(table), clustering, pool.losses)
 
 

@@ -16,7 +16,7 @@ from congruence.workflow.config import ClusterConfig, toml_text
 from congruence.workflow.densities import write_densities
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.members import ClusterWriter, members_to_write
-from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.reporting import Reporter, Silent, refuse_losses
 from congruence.workflow.tables import model_rows, partition_data
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ def write_job(
 
     Raises
     ------
+    InputError
+        If the job is strict and something had to be left out.
     OutputError
         If the folder cannot be written.
     """
@@ -168,6 +170,7 @@ def write_job(
     placements = place_members(job)
     with result_folder(out, force=force) as partial:
         _write_members(job, partial, placements, reporter)
+        refuse_losses(job.losses, strict=job.config.strict)
         if selections:
             write_densities(job, partial, placements, selections, reporter)
         _write_tables(job, partial, placements)

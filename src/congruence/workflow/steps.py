@@ -94,17 +94,38 @@ class RunSet:
             losses=self.losses,
             notes=notes,
         )
+        _note_rowless(self.runs, table, self.losses)
         choice = choose_models(table, below=below, where=conditions, **filters)
-        self.losses.entries.extend(choice.left_out)
+        told = {e.where for e in self.losses.entries if e.what == "coordinates of rows"}
+        self.losses.entries.extend(
+            e for e in choice.left_out if e.where not in told or "RMF file" not in e.why
+        )
         pool = FramePool(self.losses)
         rows = take_whole(table, choice.rows, best, pool.has_frame, losses=self.losses)
         log = _log(table, choice.steps, notes, best=best, taken=len(rows))
         if not len(rows):
-            raise InputError(
-                f"no model is left of {len(table):,} in {len(self.runs)} runs",
-                hint="; ".join((*log, *(str(e) for e in self.losses.entries[:3]))),
-            )
+            raise _nothing_left(len(self.runs), len(table), log, self.losses)
         return ChosenModels(table.take(rows), pool, len(table), log)
+
+
+def _note_rowless(runs: Sequence[Run], table: ModelTable, losses: Losses) -> None:
+    """Note the stat files that have no row: jobs that were killed before the first frame."""
+    known = {*map(str, table.source), *(e.where.partition(",")[0] for e in losses.entries)}
+    for run in runs:
+        for replica in (r for segment in run.segments for r in segment.replicas):
+            if replica.kind == "stat" and replica.path not in known:
+                losses.add(replica.path, "stat file", "it has no rows")
+
+
+def _nothing_left(runs: int, rows: int, log: Sequence[str], losses: Losses) -> InputError:
+    causes = [str(e) for e in losses.entries[:3]]
+    where = f"{runs} run" + ("s" if runs > 1 else "")
+    if not rows:
+        return InputError(
+            f"there are no models in {where}",
+            hint="; ".join(causes) or "No file has a whole row or frame.",
+        )
+    return InputError(f"no model is left of {rows:,} in {where}", hint="; ".join((*log, *causes)))
 
 
 def _log(
@@ -115,10 +136,15 @@ def _log(
     best: int | None,
     taken: int,
 ) -> tuple[str, ...]:
-    lines = [f"ranked by {table.score_key}; {len(table):,} models in all", *notes.texts]
+    from congruence.io.rmf_paths import RULES
+
+    ranked = f"ranked by {table.score_key}" if table.score_key else "not ranked"
+    lines = [f"{ranked}; {len(table):,} models in all", *notes.texts]
     if set(notes.rules) - {"beside"}:
-        found = ", ".join(f"{rule}: {count:,}" for rule, count in sorted(notes.rules.items()))
-        lines.append(f"RMF files found by rule: {found} (rows)")
+        lines += [
+            f"RMF file of {count:,} rows: {RULES[rule]}"
+            for rule, count in sorted(notes.rules.items())
+        ]
     lines += [f"{name}: {left:,} models left" for name, left in steps[1:]]
     if best is not None and taken < best:
         lines.append(f"only {taken:,} models with whole frames, {best:,} were asked for")

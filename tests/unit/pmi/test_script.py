@@ -147,6 +147,14 @@ def test_the_rank_of_the_launcher_counts_before_that_of_the_batch_job(write, mon
     assert capsys.readouterr().out == "ran\n"
 
 
+def test_a_warning_points_to_the_line_of_the_script(write):
+    text = "import IMP.pmi.macros as m\n\nm.AnalysisReplicaExchange0(None, ['nowhere'])\n"
+    script = write(text)
+    with pytest.warns(UserWarning, match="nowhere") as caught:
+        run_script(script)
+    assert [(w.filename, w.lineno) for w in caught] == [(str(script), 3)]
+
+
 def test_warnings_go_to_python_without_a_reporter():
     with pytest.warns(UserWarning, match="look at this"):
         current_reporter().warn("look at this")

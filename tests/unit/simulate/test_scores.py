@@ -48,7 +48,7 @@ def test_one_crosslink_by_hand():
     assert table.distances.tolist() == [[25.0], [1000.0]]
     assert np.allclose(table.likelihoods, [[0.5], [PSI]])
     assert np.allclose(table.data, -np.log([0.5, PSI]))
-    assert np.allclose(table.linear, [0.25, 10.0])
+    assert np.allclose(table.linear, [0.05, 2.0])
 
 
 def test_an_ambiguous_crosslink_needs_one_contribution_only():

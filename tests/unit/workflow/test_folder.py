@@ -1,10 +1,12 @@
 import errno
 import json
 import os
+import pathlib
 
 import pytest
 
 from congruence.errors import OutputError
+from congruence.workflow import folder
 from congruence.workflow.folder import check_target, result_folder
 
 
@@ -110,9 +112,9 @@ def test_a_strangers_partial_folder_stays(tmp_path):
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
-    with pytest.raises(OutputError, match="No space left") as caught:
-        with result_folder(tmp_path / "out", force=False):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    full = pytest.raises(OutputError, match="No space left")
+    with full as caught, result_folder(tmp_path / "out", force=False):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert "space" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -123,20 +125,105 @@ def test_another_os_error_is_a_bug_and_not_hidden(tmp_path):
 
 
 def test_a_failing_move_restores_the_earlier_result(tmp_path, monkeypatch):
-    from congruence.workflow import folder
-
     out = tmp_path / "out"
     write_result(out, {"a.txt": "old", "b.txt": "old"})
-    real = folder._move
+    real = pathlib.Path.rename
 
-    def breaks(source, target):
-        if target == out / "b.txt" and "partial" in str(source):
+    def breaks(self, target):
+        if self.name == "out.partial":
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(source, target)
+        return real(self, target)
 
-    monkeypatch.setattr(folder, "_move", breaks)
+    monkeypatch.setattr(pathlib.Path, "rename", breaks)
     with pytest.raises(OutputError):
-        write_result(out, {"a.txt": "new", "b.txt": "new", "c.txt": "new"}, force=True)
+        write_result(out, {"a.txt": "new", "c.txt": "new"}, force=True)
     monkeypatch.undo()
     assert {p.name: p.read_text() for p in out.glob("*.txt")} == {"a.txt": "old", "b.txt": "old"}
     assert (out / "run.json").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_killed_between_the_two_renames(tmp_path, monkeypatch, force):
+    """The worst moment for kill -9: the earlier result is aside, the new one not in place."""
+    out = tmp_path / "out"
+    write_result(out, {"a.txt": "old"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "_take_along_strangers", lambda *_: None)
+        real = pathlib.Path.rename
+
+        def killed(self, target):
+            if self.name == "out.partial":
+                raise SystemExit  # nothing of the job's own clean-up may run
+            return real(self, target)
+
+        patch.setattr(pathlib.Path, "rename", killed)
+        patch.setattr(pathlib.Path, "exists", lambda self: True)  # no putting back
+        patch.setattr(folder.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(folder, "check_target", lambda *_, **__: None)
+        patch.setattr(folder, "_clear_partial", lambda *_: None)
+        with pytest.raises(SystemExit):
+            write_result(out, {"a.txt": "new"}, force=True)
+    assert not out.exists()
+    if force:
+        write_result(out, {"a.txt": "newer"}, force=True)
+        assert (out / "a.txt").read_text() == "newer"
+    else:
+        with pytest.raises(OutputError, match="earlier result"):
+            check_target(out, force=False)
+        assert (out / "a.txt").read_text() == "old"
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_leavings_without_a_marker_are_replaced_when_they_are_ours(tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    write_result(tmp_path / "out", {"a.txt": "1"})
+    write_result(tmp_path / "out.partial", {"a.txt": "1"})
+    write_result(tmp_path / "out", {"a.txt": "2"}, force=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_links_and_folders_of_others_stay(tmp_path):
+    out = tmp_path / "out"
+    write_result(out, {"a.txt": "old", "cluster.0/b.txt": "old"})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "keep.txt").write_text("keep")
+    (out / "link").symlink_to(tmp_path / "elsewhere")
+    (out / "cluster.0" / "notes.txt").write_text("mine")
+    write_result(out, {"a.txt": "new"}, force=True)
+    assert (out / "link").is_symlink()
+    assert (out / "link" / "keep.txt").read_text() == "keep"
+    assert (out / "cluster.0" / "notes.txt").read_text() == "mine"
+    assert not (out / "cluster.0" / "b.txt").exists()
+
+
+def test_files_of_others_stay_where_links_cannot_be_made(tmp_path, monkeypatch):
+    def no_links(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    out = tmp_path / "out"
+    write_result(out, {"a.txt": "old"})
+    (out / "notes.txt").write_text("mine")
+    monkeypatch.setattr(os, "link", no_links)
+    write_result(out, {"a.txt": "new"}, force=True)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_without_a_name_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="no name of its own"):
+        check_target(pathlib.Path(name), force=False)
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is a file"):
+        check_target(tmp_path / "file" / "out", force=False)
+
+
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="permission denied") as caught:
+        check_target(tmp_path / "out", force=False)
+    assert "--out" in caught.value.hint

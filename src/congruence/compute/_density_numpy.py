@@ -1,0 +1,228 @@
+"""
+The loops of localization densities without a compiler, for jobs too small to wait for one.
+
+Each function does what its namesake in `congruence.compute._density_kernels`
+does. Sums have one order: NumPy adds in the order of its input, and matrix
+products run on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from congruence.typing import FloatArray, IntArray
+
+SUPPORT = 5
+"""Lattice points along one axis that a quartic B-spline touches."""
+
+CUT = 4.6
+"""Where a Gaussian that is added point by point ends, in sigma; 2.5e-5 of its peak."""
+
+_CELL = 8
+_POINTS = 1 << 14
+_FAR = 1e9
+_CHUNK = 512
+
+
+def splat(
+    block: FloatArray,
+    beads: IntArray,
+    mass: FloatArray,
+    first: FloatArray,
+    h: float,
+    sigma: float,
+    out: FloatArray,
+) -> None:
+    """
+    Add Gaussians, the points of one cell of the grid by one matrix product.
+
+    Their windows are those of the cell: a little more of each Gaussian is
+    added than point by point.
+    """
+    points, masses = _listed(block, beads, mass)
+    _splat(points, masses, first, h, sigma, out)
+
+
+def deposit(
+    block: FloatArray,
+    beads: IntArray,
+    mass: FloatArray,
+    first: FloatArray,
+    widths: tuple[float, float, float],
+    lattice: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Spread masses on the lattice; a bead too near its edge is added to `out`."""
+    h, step, sigma = widths
+    points, masses = _listed(block, beads, mass)
+    size = np.array(lattice.shape[::-1])
+    places = np.clip((points - first) / step - 0.5 * (SUPPORT - 2), -_FAR, _FAR)
+    corner = np.floor(places)
+    inside = ((corner >= 0) & (corner + SUPPORT <= size)).all(axis=1)
+    if not inside.all():
+        _splat(points[~inside], masses[~inside], first, h, sigma, out)
+    places, corner, masses = places[inside], corner[inside].astype(np.int64), masses[inside]
+    flat = lattice.reshape(-1)
+    around = _offsets((SUPPORT,) * 3, lattice.shape)
+    for part in _parts(len(masses)):
+        wx, wy, wz = _splines(places[part] - corner[part]).transpose(1, 0, 2)
+        plane = (wz * masses[part, None])[:, :, None] * wy[:, None, :]
+        weights = plane[:, :, :, None] * wx[:, None, None, :]
+        x, y, z = corner[part].T
+        at = (z * lattice.shape[1] + y) * lattice.shape[2] + x
+        _scatter(flat, at[:, None] + around, weights)
+
+
+def filter_rows(source: FloatArray, taps: FloatArray, factor: int, out: FloatArray) -> None:
+    """Convolve along the middle axis with an even kernel and keep every `factor`-th point."""
+    for a in range(out.shape[0]):
+        for start in range(0, out.shape[2], _CHUNK):
+            columns = slice(start, start + _CHUNK)
+            _filter(source[a, :, columns], taps, factor, out[a, :, columns])
+
+
+def _filter(source: FloatArray, taps: FloatArray, factor: int, out: FloatArray) -> None:
+    reach, length, n = taps.shape[0] - 1, source.shape[0], out.shape[0]
+    total = np.zeros(out.shape)
+    for j in range(-reach, reach + 1):
+        low = max(0, math.ceil(-j / factor))
+        high = min(n, (length - 1 - j) // factor + 1)
+        if low < high:
+            end = (high - 1) * factor + j + 1
+            total[low:high] += taps[abs(j)] * source[low * factor + j : end : factor]
+    out[...] = total
+
+
+def reference_gaussians(
+    points: FloatArray,
+    mass: FloatArray,
+    first: FloatArray,
+    h: float,
+    constants: tuple[float, float, float],
+    out: FloatArray,
+) -> None:
+    """Add Gaussians as the reference does, bit for bit as the compiled loop."""
+    cut, cut2, inverse = constants
+    top = np.array(out.shape[::-1]) - 1
+    low = np.maximum(np.floor((points - cut - first) / h).astype(np.int64), 0)
+    high = np.minimum(np.floor((points + cut - first) / h).astype(np.int64), top)
+    width = int((high - low).max(initial=-1)) + 1
+    if width <= 0:
+        return
+    flat = out.reshape(-1)
+    step = max(1, (1 << 20) // width**3)
+    for part in (slice(at, at + step) for at in range(0, len(points), step)):
+        index = low[part, :, None] + np.arange(width)
+        squares = (first[:, None] + index * h - points[part, :, None]) ** 2
+        x, y, z = squares.transpose(1, 0, 2)
+        square = z[:, :, None, None] + (y[:, None, :, None] + x[:, None, None, :])
+        i, j, k = (index <= high[part, :, None]).transpose(1, 0, 2)
+        here = (square <= cut2) & (k[:, :, None, None] & j[:, None, :, None] & i[:, None, None, :])
+        bead, a, b, c = np.nonzero(here)
+        values = mass[part][bead] * _fast_exp((-square[here] * inverse).astype(np.float32))
+        at = np.stack([index[bead, 2, a], index[bead, 1, b], index[bead, 0, c]])
+        # In this order a voxel gets its beads one after the other, as in the loop.
+        np.add.at(flat, np.ravel_multi_index(tuple(at), out.shape), values)
+
+
+def _listed(block: FloatArray, beads: IntArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+    chosen = block[:, beads]
+    return chosen.reshape(-1, 3), np.tile(mass, len(block))
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(at, at + _POINTS) for at in range(0, count, _POINTS))
+
+
+def _scatter(flat: FloatArray, at: IntArray, weights: FloatArray) -> None:
+    if flat.size < weights.size:
+        flat += np.bincount(at.reshape(-1), weights.reshape(-1), minlength=flat.size)
+    else:
+        np.add.at(flat, at.reshape(-1), weights.reshape(-1))
+
+
+def _offsets(window: tuple[int, int, int], shape: tuple[int, ...]) -> IntArray:
+    """Return the flat distance of each voxel of a window from its first."""
+    c, b, a = np.ogrid[: window[0], : window[1], : window[2]]
+    offsets: IntArray = ((c * shape[1] + b) * shape[2] + a).reshape(-1)
+    return offsets
+
+
+def _splines(u: FloatArray) -> FloatArray:
+    """Return the weights of quartic B-splines, shape (*u.shape, SUPPORT)."""
+    w = [np.ones_like(u)]
+    for d in range(1, SUPPORT):
+        inner = [((u + d - j) * w[j - 1] + (1.0 - u + j) * w[j]) / d for j in range(1, d)]
+        w = [(1.0 - u) * w[0] / d, *inner, u * w[d - 1] / d]
+    return np.stack(w, axis=-1)
+
+
+def _splat(
+    points: FloatArray,
+    mass: FloatArray,
+    first: FloatArray,
+    h: float,
+    sigma: float,
+    out: FloatArray,
+) -> None:
+    from threadpoolctl import threadpool_limits
+
+    reach = math.ceil(CUT * sigma / h)
+    far = reach // _CELL + 2
+    size = np.array(out.shape[::-1])
+    nearest = np.clip(np.floor((points - first) / h), -_FAR, _FAR).astype(np.int64)
+    near = ((nearest >= -reach - 1) & (nearest <= size + reach)).all(axis=1)
+    points, mass, nearest = points[near], mass[near], nearest[near]
+    key = np.ravel_multi_index(
+        tuple((nearest // _CELL + far).T), tuple(size // _CELL + 2 * far + 1)
+    )
+    _, at, count = np.unique(key, return_index=True, return_counts=True)
+    order, ends = np.argsort(key, kind="stable"), np.cumsum(count)
+    cells = nearest[at] // _CELL
+    peak = mass / ((2.0 * math.pi) ** 1.5 * sigma**3)
+    # Threads of the BLAS would change the order of sums.
+    with threadpool_limits(1, user_api="blas"):
+        for cell, start, end in zip(cells, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+            low = np.maximum(cell * _CELL - reach, 0)
+            high = np.minimum((cell + 1) * _CELL + reach + 1, size)
+            if (low < high).all():
+                _add_cell(order[start:end], points, peak, (first, h, sigma), (low, high), out)
+
+
+def _add_cell(
+    members: IntArray,
+    points: FloatArray,
+    peak: FloatArray,
+    scale: tuple[FloatArray, float, float],
+    window: tuple[IntArray, IntArray],
+    out: FloatArray,
+) -> None:
+    first, h, sigma = scale
+    (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in window)
+    total = np.zeros(((z1 - z0) * (y1 - y0), x1 - x0))
+    step = max(1, (1 << 20) // total.shape[0])
+    for at in range(0, len(members), step):
+        chosen = members[at : at + step]
+        row, column, pile = (
+            np.exp(-0.5 * ((first[d] + h * np.arange(a, b) - points[chosen, d, None]) / sigma) ** 2)
+            for d, a, b in ((0, x0, x1), (1, y0, y1), (2, z0, z1))
+        )
+        pile *= peak[chosen, None]
+        total += (pile[:, :, None] * column[:, None, :]).reshape(len(chosen), -1).T @ row
+    out[z0:z1, y0:y1, x0:x1] += total.reshape(z1 - z0, y1 - y0, x1 - x0)
+
+
+def _fast_exp(x: FloatArray) -> FloatArray:
+    # The high word of the double is linear in x; its low word is zero.
+    word = (1048576.0 / math.log(2.0) * x.astype(np.float64) + (1072693248.0 - 60801.0)).astype(
+        np.int64
+    )
+    mantissa = 1.0 + (word & 0xFFFFF).astype(np.float64) / 1048576.0
+    value: FloatArray = np.ldexp(mantissa, ((word >> 20) - 1023).astype(np.int64))
+    return value

@@ -1,0 +1,466 @@
+"""
+Test 3 of exhaustive sampling: the sampling precision, and the clusters at it.
+
+Two samples of models are clustered together at many thresholds. The sampling
+precision is the finest threshold at which both samples have their models in the
+same clusters in the same proportions (Viswanath et al. 2017,
+doi:10.1016/j.bpj.2017.10.005). `scan_thresholds` makes the table,
+`sampling_precision` reads it by one of three rules, `refined_precision` narrows
+the answer down, `sampled_clusters` describes the clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.compute.homogeneity import homogeneity
+from congruence.compute.scan import bin_distances, count_close_pairs, neighbourhood_clusters
+from congruence.core.exhaustiveness import (
+    LabelTest,
+    Rule,
+    SampledCluster,
+    SamplingPrecision,
+    ThresholdScan,
+)
+from congruence.errors import ConfigError, InputError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from congruence.core.exhaustiveness import Homogeneity
+    from congruence.core.results import DistanceMatrix
+    from congruence.typing import BoolArray, FloatArray, IntArray
+
+__all__ = [
+    "check_samples",
+    "label_test",
+    "passes",
+    "refined_precision",
+    "sampled_clusters",
+    "sampling_precision",
+    "scan_thresholds",
+    "split_clusters",
+    "threshold_grid",
+]
+
+P_LIMIT = 0.05
+V_LIMIT = 0.10
+COVERAGE_LIMIT = 80.0
+MOST_THRESHOLDS = 100
+LEAST_MODELS = 10
+_LABEL_MODELS = 2000
+
+
+def check_samples(matrix: DistanceMatrix, in_a: BoolArray) -> None:
+    """
+    Refuse samples on which no test means anything.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+
+    Raises
+    ------
+    ShapeError
+        If `in_a` does not fit, or a distance is not a number.
+    InputError
+        If a sample is empty, there are fewer than ten models, or all models
+        are identical.
+    """
+    if len(in_a) != matrix.m:
+        raise ShapeError(
+            f"the samples have {len(in_a)} models, the distances {matrix.m}",
+            hint="Both must be of the same models, A first.",
+        )
+    n_a = int(np.count_nonzero(in_a))
+    for name, size in (("A", n_a), ("B", matrix.m - n_a)):
+        if not size:
+            raise InputError(
+                f"sample {name} is empty: {n_a} models in A and {matrix.m - n_a} in B",
+                hint="The tests compare two independent samples: give two folders, or at least "
+                "two runs, or split at random.",
+            )
+    if matrix.m < LEAST_MODELS:
+        raise InputError(
+            f"there are {matrix.m} models in both samples together, at least {LEAST_MODELS} are "
+            "needed",
+            hint="Loosen the filter of good models or sample more; the tests need hundreds of "
+            "models to say anything.",
+        )
+    if not np.isfinite(matrix.condensed).all():
+        raise ShapeError(
+            f"{int((~np.isfinite(matrix.condensed)).sum())} distances are not numbers",
+            hint="Leave out the models whose distances could not be computed.",
+        )
+    if float(matrix.condensed.max()) <= float(matrix.condensed.min()):
+        same = float(matrix.condensed.max())
+        raise InputError(
+            "all models are identical"
+            if same == 0
+            else f"all models are {same:g} Å apart from each other",
+            hint="Nothing was sampled: was the same frame taken again and again, or did the "
+            "system not move?",
+        )
+
+
+def threshold_grid(matrix: DistanceMatrix, step: float | None = None) -> tuple[FloatArray, float]:
+    """
+    Lay thresholds over the range of distances.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    step : float, optional
+        Distance of thresholds in Å. Without it 100 thresholds divide the range.
+
+    Returns
+    -------
+    thresholds : ndarray, dtype=float64, shape=(t,)
+        ``min + step``, ``min + 2 step``, ... below the largest distance; the
+        same numbers as the reference program has for this step.
+    step : float
+        The step.
+
+    Raises
+    ------
+    ConfigError
+        If the step is not positive or leaves no threshold.
+    """
+    low, high = float(matrix.condensed.min()), float(matrix.condensed.max())
+    if step is None:
+        step = (high - low) / (MOST_THRESHOLDS + 1)
+        return low + step * np.arange(1, MOST_THRESHOLDS + 1), step
+    if not (step > 0 and np.isfinite(step)):
+        raise ConfigError(f"the step of thresholds is {step} Å, expected a positive number")
+    if (high - low) / step > 65_535:
+        raise ConfigError(
+            f"a step of {step:g} Å from {low:g} to {high:g} Å makes more than 65,535 thresholds",
+            hint="Take a larger step, or none.",
+        )
+    thresholds = np.arange(low + step, high, step)
+    if not len(thresholds):
+        raise ConfigError(
+            f"a step of {step:g} Å leaves no threshold between the smallest distance, {low:g} Å, "
+            f"and the largest, {high:g} Å",
+            hint=f"Take a step well below {high - low:.3g} Å, or none.",
+        )
+    return thresholds, step
+
+
+def scan_thresholds(
+    matrix: DistanceMatrix,
+    in_a: BoolArray,
+    thresholds: Sequence[float] | FloatArray,
+    *,
+    step: float = float("nan"),
+    smallest: int = 11,
+    progress: Callable[[int, int], None] | None = None,
+) -> ThresholdScan:
+    """
+    Test at each threshold whether the samples share the clusters.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    thresholds : sequence of float
+        Ascending, in Å.
+    step : float
+        Their distance, kept in the result.
+    smallest : int
+        Models of each sample that a kept cluster has at least.
+    progress : callable, optional
+        Called with thresholds done and in all.
+
+    Returns
+    -------
+    scan : ThresholdScan
+        Distances are read once and at most m² bytes per threshold: 2 s for
+        10,000 models and 100 thresholds. Clusters too small to hold
+        `smallest` models of both samples are not made.
+
+    Raises
+    ------
+    InputError
+        As `check_samples`.
+    """
+    check_samples(matrix, in_a)
+    bins = bin_distances(matrix, thresholds)
+    points: list[Homogeneity] = []
+    for k in range(len(bins.thresholds)):
+        clusters = neighbourhood_clusters(bins, k, smallest=2 * smallest)
+        points.append(homogeneity(clusters, in_a, smallest=smallest))
+        if progress is not None:
+            progress(k + 1, len(bins.thresholds))
+    return ThresholdScan(bins.thresholds, tuple(points), step, smallest, in_a)
+
+
+def passes(point: Homogeneity, rule: Rule) -> bool:
+    """
+    Tell whether a threshold is good enough.
+
+    Parameters
+    ----------
+    point : Homogeneity
+        Populations at the threshold.
+    rule : {"right", "compat", "paper"}
+        ``"right"`` and ``"compat"``: more than 80 % of the models are in kept
+        clusters, and p > 0.05 or V < 0.10; in ``"compat"`` with the p and V of
+        the reference program. ``"paper"``: p > 0.05 and V < 0.10.
+
+    Returns
+    -------
+    passes : bool
+        Whether the samples agree there.
+    """
+    p, v = (point.p_compat, point.v_compat) if rule == "compat" else (point.p, point.v)
+    alike = (p > P_LIMIT and v < V_LIMIT) if rule == "paper" else (p > P_LIMIT or v < V_LIMIT)
+    return point.coverage > COVERAGE_LIMIT and alike
+
+
+def sampling_precision(scan: ThresholdScan, rule: Rule = "right") -> SamplingPrecision:
+    """
+    Choose the sampling precision from a scan.
+
+    It is the smallest threshold that passes after the last one with at most 80 %
+    of the models in kept clusters.
+
+    Parameters
+    ----------
+    scan : ThresholdScan
+        The scan.
+    rule : {"right", "compat", "paper"}
+        What passes, see `passes`.
+
+    Returns
+    -------
+    precision : SamplingPrecision
+        With `converged` false when no threshold passes: the reference program
+        then prints the last threshold as if it were the sampling precision.
+    """
+    last = len(scan.points) - 1
+    chosen, reported = last, (0.0, 0.0 if rule != "compat" else 1.0, 0.0)
+    for k, point in enumerate(scan.points):
+        if point.coverage <= COVERAGE_LIMIT:
+            chosen = last
+        elif passes(point, rule) and k < chosen:
+            chosen = k
+            reported = (point.p_compat, point.v_compat, point.coverage)
+    point = scan.points[chosen]
+    if rule != "compat":
+        reported = (point.p, point.v, point.coverage)
+    below = scan.thresholds[chosen - 1] if chosen else scan.thresholds[0] - scan.step
+    return SamplingPrecision(
+        rule=rule,
+        converged=passes(point, rule),
+        threshold=float(scan.thresholds[chosen]),
+        point=point,
+        resolution=float(scan.thresholds[chosen] - below),
+        reported=reported,
+    )
+
+
+def refined_precision(
+    matrix: DistanceMatrix,
+    scan: ThresholdScan,
+    found: SamplingPrecision,
+    *,
+    resolution: float = 0.1,
+) -> SamplingPrecision:
+    """
+    Narrow a sampling precision down between two thresholds of the scan.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    scan : ThresholdScan
+        The scan of these distances.
+    found : SamplingPrecision
+        Chosen from it.
+    resolution : float
+        Stop when the last failing threshold is at most so far below the first
+        passing one, in Å.
+
+    Returns
+    -------
+    precision : SamplingPrecision
+        A threshold that passes while the one `resolution` below fails; exact
+        to that, as populations change at observed distances only. Between the
+        two thresholds of the scan there may be other such places.
+    """
+    if not found.converged:
+        return found
+    high, point = found.threshold, found.point
+    low = high - found.resolution
+    while high - low > resolution:
+        middle = 0.5 * (low + high)
+        tried = scan_thresholds(matrix, scan.in_a, [middle], smallest=scan.smallest).points[0]
+        if passes(tried, found.rule):
+            high, point = middle, tried
+        else:
+            low = middle
+    reported = (point.p, point.v, point.coverage)
+    return replace(
+        found,
+        threshold=high,
+        point=point,
+        resolution=high - low,
+        reported=found.reported if found.rule == "compat" else reported,
+        close_pairs=count_close_pairs(matrix, high),
+    )
+
+
+def split_clusters(
+    matrix: DistanceMatrix, in_a: BoolArray, threshold: float, *, smallest: int = 11
+) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
+    """
+    Cluster at one threshold.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    threshold : float
+        Threshold in Å; every member is at most that far from its center.
+    smallest : int
+        Models of each sample that a kept cluster has at least.
+
+    Returns
+    -------
+    kept, dropped : tuple of ndarray, dtype=int64
+        Members of the clusters, the center first, in order of creation.
+    """
+    every = neighbourhood_clusters(bin_distances(matrix, [threshold]), 0)
+    kept, dropped = [], []
+    for members in every:
+        from_a = int(np.count_nonzero(in_a[members]))
+        big = min(from_a, len(members) - from_a) >= smallest
+        (kept if big else dropped).append(members)
+    return tuple(kept), tuple(dropped)
+
+
+def sampled_clusters(
+    matrix: DistanceMatrix, in_a: BoolArray, clusters: Sequence[IntArray]
+) -> tuple[SampledCluster, ...]:
+    """
+    Describe clusters by their spread.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    clusters : sequence of ndarray, dtype=int64
+        Members, the center first.
+
+    Returns
+    -------
+    described : tuple of SampledCluster
+        In the same order; all numbers from the distances of `matrix`.
+    """
+    return tuple(_described(matrix, in_a, at, members) for at, members in enumerate(clusters))
+
+
+def _described(
+    matrix: DistanceMatrix, in_a: BoolArray, index: int, members: IntArray
+) -> SampledCluster:
+    n = len(members)
+    to_center = matrix.row(int(members[0]))[members]
+    # Distances to the center are summed one by one, as the reference program does.
+    total = sum(to_center.tolist())
+    sums = np.array([matrix.row(int(i))[members].sum() for i in members])
+    nearest = members[sums <= sums.min() * (1 + 1e-12)].min()
+    from_a = int(np.count_nonzero(in_a[members]))
+    others = max(n - 1, 1)
+    return SampledCluster(
+        index=index,
+        members=members,
+        sizes=(from_a, n - from_a),
+        precision=total / others,
+        precision_with_center=total / n,
+        max_to_center=float(to_center.max()),
+        medoid=int(nearest),
+        medoid_mean=float(sums.min()) / others,
+        mean_pairwise=float(sums.sum()) / (n * others),
+    )
+
+
+def label_test(
+    matrix: DistanceMatrix, in_a: BoolArray, *, permutations: int = 999, seed: int = 0
+) -> LabelTest:
+    """
+    Test without clusters whether the samples lie in the same places.
+
+    Compares mean distances between and within the samples (energy distance,
+    Székely and Rizzo 2013, doi:10.1016/j.jspi.2013.03.018) with those of
+    randomly exchanged labels. It can fail where all models are in one cluster
+    and the test of populations cannot.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    permutations : int
+        Number of random exchanges.
+    seed : int
+        Seed of the exchanges, and of the choice of models beyond 2,000.
+
+    Returns
+    -------
+    result : LabelTest
+        The p-value takes models as independent.
+
+    Raises
+    ------
+    InputError
+        If a sample has fewer than two models.
+    """
+    rng = np.random.default_rng(seed)
+    models = np.arange(matrix.m)
+    if matrix.m > _LABEL_MODELS:
+        models = np.sort(rng.choice(matrix.m, _LABEL_MODELS, replace=False))
+        matrix = matrix.take(models)
+    mine = np.asarray(in_a[models], dtype=bool)
+    n, n_a = len(mine), int(mine.sum())
+    if min(n_a, n - n_a) < 2:
+        raise InputError(
+            f"{n_a} models in A and {n - n_a} in B; both need at least two",
+            hint="Give two samples of similar size.",
+        )
+    square = matrix.square()
+    total = float(square.sum())
+    observed = _energy(square, mine[:, None].astype(np.float64), total)[0]
+    labels = np.stack([rng.permutation(mine) for _ in range(permutations)], axis=1)
+    drawn = _energy(square, labels.astype(np.float64), total)
+    p = (1 + int(np.count_nonzero(drawn >= observed * (1 - 1e-12)))) / (permutations + 1)
+    return LabelTest(float(observed), p, permutations, n, seed)
+
+
+def _energy(square: FloatArray, labels: FloatArray, total: float) -> FloatArray:
+    """Return the energy coefficient of each column of labels (1 for A, 0 for B)."""
+    n = len(square)
+    n_a = labels.sum(axis=0)
+    n_b = n - n_a
+    row_sums = square.sum(axis=1)
+    within_a = (labels * (square @ labels)).sum(axis=0)
+    between = row_sums @ labels - within_a
+    within_b = total - within_a - 2.0 * between
+    mean_ab = between / (n_a * n_b)
+    mean_aa, mean_bb = within_a / (n_a * (n_a - 1)), within_b / (n_b * (n_b - 1))
+    share: FloatArray = (2.0 * mean_ab - mean_aa - mean_bb) / (2.0 * mean_ab)
+    return share

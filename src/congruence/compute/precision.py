@@ -1,0 +1,250 @@
+"""
+Precision: how far the models of a set are from each other.
+
+The right numbers leave a model's distance to itself out; those of IMP's
+``Precision`` class, which include it, stand beside them as `CompatPrecision`.
+Intervals come from resampling runs, never frames: models of one run are not
+independent of each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from congruence.core.precision import CompatPrecision, Precision, Separation
+from congruence.errors import ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from congruence.core.precision import Interval
+    from congruence.typing import FloatArray, IntArray, ObjectArray
+
+__all__ = ["compat_precision", "mean_interval", "precision", "separation"]
+
+_NO_RUNS = "the runs of the models are not known"
+_ONE_RUN = "all models are of one run: frames of a run are not independent"
+
+
+def precision(
+    distances: FloatArray,
+    *,
+    runs: Sequence[str] | ObjectArray | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Precision:
+    """
+    Compute the precision of a set from its distances.
+
+    Parameters
+    ----------
+    distances : ndarray, dtype=float64, shape=(m,m)
+        Distance of every model to every other in Å, zero on the diagonal.
+        Where it is not symmetric, the mean of both directions is used.
+    runs : sequence of str, length m, optional
+        Run of each model, for the intervals.
+    resamples : int
+        Number of resamplings.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    precision : Precision
+        Numbers in Å.
+
+    Raises
+    ------
+    ShapeError
+        If the matrix is not square or is empty, or `runs` does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = precision(np.abs(np.subtract.outer([0.0, 1, 5], [0.0, 1, 5])))
+    >>> found.center, round(found.pairwise, 6), found.to_center, round(found.compat.average_pairwise, 6)
+    (1, 3.333333, 2.5, 2.222222)
+    """
+    given = np.asarray(distances, np.float64)
+    m = len(given)
+    if given.ndim != 2 or given.shape != (m, m) or not m:
+        raise ShapeError(f"distances have shape {given.shape}, expected a square matrix")
+    if runs is not None and len(runs) != m:
+        raise ShapeError(f"{len(runs)} runs for {m} models")
+    square = (given + given.T) / 2
+    sums = square.sum(axis=1)
+    # A tie must not be decided by the rounding of a sum.
+    center = int(np.flatnonzero(sums <= sums.min() * (1 + 1e-12))[0])
+    compat = compat_precision(given)
+    if m == 1:
+        nan = float("nan")
+        return Precision(1, 0, nan, nan, nan, nan, compat, no_interval="there is one model")
+    others = np.delete(square[center], center)
+    pairwise, reason = _pairwise_interval(square, runs, resamples, seed)
+    centered = None
+    if not reason:
+        kept = np.arange(m) != center
+        centered, _ = mean_interval(
+            others, np.asarray(runs, dtype=object)[kept], resamples=resamples, seed=seed
+        )
+    return Precision(
+        models=m,
+        center=center,
+        pairwise=float(sums.sum() / (m * (m - 1))),
+        to_center=float(others.mean()),
+        median_to_center=float(np.median(others)),
+        max_to_center=float(others.max()),
+        compat=compat,
+        pairwise_interval=pairwise,
+        to_center_interval=centered,
+        no_interval=reason,
+    )
+
+
+def compat_precision(distances: FloatArray, *, skip: int = 1) -> CompatPrecision:
+    """
+    Compute the numbers of IMP's ``Precision.get_precision`` for one set.
+
+    Parameters
+    ----------
+    distances : ndarray, dtype=float64, shape=(m,m)
+        Distances in Å, in row *i* those with model *i* as the first.
+    skip : int
+        Use models 0, skip, 2 skip, ... for center and pairs; the distances
+        to the center are those of all models.
+
+    Returns
+    -------
+    compat : CompatPrecision
+        Numbers in Å.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> compat_precision(np.array([[0.0, 2.0], [2.0, 0.0]])).average_pairwise
+    1.0
+    """
+    used = np.arange(0, len(distances), skip)
+    part = distances[np.ix_(used, used)]
+    means = (part.sum(axis=1) + part.sum(axis=0)) / (2 * len(used))
+    center = int(used[int(means.argmin())])
+    to_center = distances[center]
+    return CompatPrecision(
+        center, float(to_center.mean()), float(np.median(to_center)), float(part.mean())
+    )
+
+
+def separation(cross: FloatArray, first_center: int, second_center: int) -> Separation:
+    """
+    Compute how far two sets are from each other.
+
+    Parameters
+    ----------
+    cross : ndarray, dtype=float64, shape=(a,b)
+        Distances between the models of one set and those of the other, in Å.
+    first_center, second_center : int
+        Centers of the sets.
+
+    Returns
+    -------
+    separation : Separation
+        Numbers in Å.
+
+    Raises
+    ------
+    ShapeError
+        If there are no distances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> separation(np.array([[4.0, 6.0]]), 0, 1)
+    Separation(average=5.0, smallest=4.0, centers=6.0)
+    """
+    if cross.ndim != 2 or not cross.size:
+        raise ShapeError(f"distances have shape {cross.shape}, expected (models, models)")
+    return Separation(
+        float(cross.mean()), float(cross.min()), float(cross[first_center, second_center])
+    )
+
+
+def mean_interval(
+    values: FloatArray,
+    runs: Sequence[str] | ObjectArray | None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[Interval | None, str]:
+    """
+    Compute an interval of a mean over models by resampling their runs.
+
+    Parameters
+    ----------
+    values : ndarray, dtype=float64, shape=(m,)
+        One value per model.
+    runs : sequence of str, length m, or None
+        Run of each model.
+    resamples : int
+        Number of resamplings.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    interval : Interval or None
+        In the unit of the values; None when there are not two runs.
+    reason : str
+        Why there is none; empty when there is.
+    """
+    from congruence.compute.uncertainty import bootstrap_over_runs
+
+    index, names, reason = _run_index(runs)
+    if reason:
+        return None, reason
+    sums = np.bincount(index, weights=values, minlength=len(names))
+    sizes = np.bincount(index, minlength=len(names))
+
+    def mean(drawn: FloatArray) -> FloatArray:
+        out: FloatArray = (drawn @ sums) / (drawn @ sizes)
+        return out
+
+    interval = bootstrap_over_runs(mean, names, resamples=resamples, seed=seed, lowest=0.0)
+    return interval, ""
+
+
+def _run_index(
+    runs: Sequence[str] | ObjectArray | None,
+) -> tuple[IntArray, list[str], str]:
+    """Return the run of each model by number, the names of runs, and why there is no interval."""
+    if runs is None or any(not str(r) for r in runs):
+        return np.empty(0, np.int64), [], _NO_RUNS
+    names, index = np.unique([str(r) for r in runs], return_inverse=True)
+    return index.astype(np.int64), names.tolist(), "" if len(names) > 1 else _ONE_RUN
+
+
+def _pairwise_interval(
+    square: FloatArray, runs: Sequence[str] | ObjectArray | None, resamples: int, seed: int
+) -> tuple[Interval | None, str]:
+    from congruence.compute.uncertainty import bootstrap_over_runs
+
+    index, names, reason = _run_index(runs)
+    if reason:
+        return None, reason
+    membership = np.zeros((len(names), len(square)))
+    membership[index, np.arange(len(square))] = 1.0
+    sums = membership @ square @ membership.T
+    sizes = membership.sum(axis=1)
+    pairs = np.outer(sizes, sizes) - np.diag(sizes)
+
+    def mean(drawn: FloatArray) -> FloatArray:
+        # A model that is drawn twice is no pair with itself.
+        total = np.einsum("br,rs,bs->b", drawn, sums, drawn)
+        counted = np.einsum("br,rs,bs->b", drawn, pairs, drawn)
+        out = np.full(len(drawn), np.nan)
+        np.divide(total, counted, out=out, where=counted > 0)
+        return out
+
+    interval = bootstrap_over_runs(mean, names, resamples=resamples, seed=seed, lowest=0.0)
+    return interval, ""

@@ -1,66 +1,111 @@
 """
-Localization density: beads per second of CPU time, and the error of the map.
+Localization density beside a splat: every Gaussian added where it is not cut.
 
-Run with ``python benchmarks/density.py``. The last line of each case compares
-with a direct separable sum over a hundredth of the models.
+The peer is the plain loop over beads with separable exponentials in NumPy, of
+3 sigma as usual, on a part of the models; its error is stated beside ours. The
+error is that against untruncated Gaussians in float64.
 """
 
 from __future__ import annotations
 
-import time
+import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.measure import Job, Row, interleaved
 from congruence.compute.density import common_grid, gaussian_sigma, localization_density
 
 if TYPE_CHECKING:
     from congruence.core.grid import Grid
 
-CASES = ((3.0, 40.0), (5.0, 20.0), (3.0, 20.0), (1.5, 20.0))
-MODELS, BEADS = 500, 1000
+CASES = ((3.0, 40.0), (5.0, 20.0))
+_CUT = 3.0
 
 
-def models(seed: int = 0) -> np.ndarray:
+def made_models(models: int, beads: int) -> np.ndarray:
     """Make models of beads that each wander by 10 Å around a place of their own."""
-    random = np.random.default_rng(seed)
-    places = random.normal(scale=50.0, size=(BEADS, 3))
-    return places + random.normal(scale=10.0, size=(MODELS, BEADS, 3))
+    random = np.random.default_rng(0)
+    places = random.normal(scale=50.0, size=(beads, 3))
+    return places + random.normal(scale=10.0, size=(models, beads, 3))
 
 
-def direct(coordinates: np.ndarray, mass: np.ndarray, grid: Grid, sigma: float) -> np.ndarray:
+def splat(models: np.ndarray, mass: np.ndarray, grid: Grid, sigma: float) -> np.ndarray:
+    """Add Gaussians one by one, each in its box of three sigma."""
+    total = np.zeros(grid.shape[::-1])
+    peak = mass / ((2 * np.pi) ** 1.5 * sigma**3) / len(models)
+    first, reach = np.array(grid.origin), _CUT * sigma
+    for model in models:
+        for point, height in zip(model, peak, strict=True):
+            low = np.maximum(np.ceil((point - reach - first) / grid.voxel), 0).astype(int)
+            high = np.floor((point + reach - first) / grid.voxel).astype(int) + 1
+            x, y, z = (
+                np.exp(-0.5 * ((first[d] + grid.voxel * np.arange(a, b) - point[d]) / sigma) ** 2)
+                for d, (a, b) in enumerate(zip(low, high, strict=True))
+            )
+            box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+            total[box] += height * z[:, None, None] * y[:, None] * x
+    return total
+
+
+def direct(models: np.ndarray, mass: np.ndarray, grid: Grid, sigma: float) -> np.ndarray:
     """Sum untruncated Gaussians in float64."""
     axes = [o + grid.voxel * np.arange(n) for o, n in zip(grid.origin, grid.shape, strict=True)]
-    points = coordinates.reshape(-1, 3)
-    weights = np.tile(mass, len(coordinates)) / len(coordinates)
+    points = models.reshape(-1, 3)
+    weights = np.tile(mass, len(models)) / len(models)
     ex, ey, ez = (np.exp(-0.5 * ((axes[a] - points[:, a, None]) / sigma) ** 2) for a in range(3))
-    total = np.empty(grid.shape[::-1])
-    for k in range(total.shape[0]):
-        total[k] = (ey * (weights * ez[:, k])[:, None]).T @ ex
+    total = np.stack([(ey * (weights * ez[:, k])[:, None]).T @ ex for k in range(ez.shape[1])])
     return total / (2 * np.pi) ** 1.5 / sigma**3
 
 
-def main() -> None:
-    """Print one row per voxel and map resolution."""
-    coordinates = models()
-    mass = np.full(BEADS, 110.0)
-    print("voxel  map resolution  grid            CPU s  Mbeads/s  max error / max  mass error")
+def rows(quick: bool) -> list[Row]:
+    """Measure the spline lattice, and Gaussians point by point, with and without compiler."""
+    m, n, few, repeats = (4, 10, 2, 1) if quick else (500, 1000, 10, 3)
+    models, mass = made_models(m, n), np.full(n, 110.0)
+    out = []
     for voxel, resolution in CASES:
-        grid = common_grid(coordinates, voxel=voxel, map_resolution=resolution)
-        few = coordinates[:: MODELS // 5]
-        checked = localization_density(few, mass, grid=grid, map_resolution=resolution)
-        exact = direct(few, mass, grid, gaussian_sigma(resolution))
-        error = np.abs(checked.values - exact).max() / exact.max()
-        start = time.process_time()
-        density = localization_density(coordinates, mass, grid=grid, map_resolution=resolution)
-        spent = time.process_time() - start
-        shape = "x".join(map(str, grid.shape))
-        print(
-            f"{voxel:5.1f}  {resolution:14.0f}  {shape:14s}  {spent:5.2f}"
-            f"  {MODELS * BEADS / spent / 1e6:8.1f}  {error:15.1e}"
-            f"  {density.mass / mass.sum() - 1:10.1e}"
-        )
+        grid, sigma = common_grid(models, voxel=voxel, map_resolution=resolution), resolution
+        sigma = gaussian_sigma(resolution)
+        job = partial(localization_density, models, mass, grid=grid, map_resolution=resolution)
+        loops = ("numpy",) if quick else ("numba", "numpy")
+        jobs = {name: Job(partial(_with, name, job)) for name in loops}
+        jobs["splat"] = Job(partial(splat, models[:few], mass, grid, sigma))
+        for name in loops:
+            _with(name, partial(localization_density, models[:1], mass, grid=grid))
+        spent = interleaved(jobs, repeats)
+        peer = spent["splat"].times(m / few)
+        exact = direct(models[:few], mass, grid, sigma)
+        theirs = np.abs(splat(models[:few], mass, grid, sigma) - exact).max() / exact.max()
+        for name in loops:
+            made = _with(
+                name,
+                partial(
+                    localization_density, models[:few], mass, grid=grid, map_resolution=resolution
+                ),
+            )
+            error = np.abs(made.values - exact).max() / exact.max()
+            rate = m * n / max(spent[name].cpu, 1e-9) / 1e6
+            out.append(
+                Row(
+                    f"density, voxel {voxel:g} Å, map resolution {resolution:g} Å, {name}",
+                    spent[name],
+                    "NumPy splat",
+                    peer,
+                    f"{m} x {n}; {rate:.1f} Mbeads/s; error {error:.0e} of the maximum, "
+                    f"the splat's {theirs:.0e}",
+                )
+            )
+    return out
 
 
-if __name__ == "__main__":
-    main()
+def _with(kernel, job):
+    before = os.environ.get("CONGRUENCE_KERNEL")
+    os.environ["CONGRUENCE_KERNEL"] = kernel
+    try:
+        return job()
+    finally:
+        if before is None:
+            del os.environ["CONGRUENCE_KERNEL"]
+        else:
+            os.environ["CONGRUENCE_KERNEL"] = before

@@ -21,7 +21,7 @@ def folder() -> Path:
 
 @functools.cache
 def runs(kind: str, models: int, residues: int, count: int = 1) -> Path:
-    """Simulate runs of "rigid" bodies (residues per subunit) or "flexible" beads (per chain)."""
+    """Simulate `count` runs of "rigid" bodies (residues per subunit) or "flexible" beads (per chain)."""
     path = folder() / f"{kind}-{models}-{residues}-{count}"
     chain = Segment(1, residues, BeadKind.FREE, 1)
     core = Subunit("Core", (Segment(1, 20, BeadKind.RIGID),))

@@ -42,14 +42,18 @@ def _cli() -> str:
         "TOML file, see [config.md](config.md); what is typed wins over the file.\n",
         "| Exit code | Meaning |\n|---|---|\n| 0 | done |\n| 1 | a bug, or an IMP script that failed by an "
         "error of its own |\n| 2 | wrong usage |\n| 3 | input or configuration unusable |\n"
-        "| 4 | a requested check failed (no command of this version has one) |\n| 130 | interrupted |\n",
+        "| 4 | a requested check failed |\n| 130 | interrupted |\n",
     ]
     for name, command in commands().items():
         context = click.Context(
             command, info_name=f"congruence {name}", help_option_names=["-h", "--help"]
         )
         usage = f"congruence {name} {' '.join(command.collect_usage_pieces(context))}"
-        parts += [f"## {name}\n", f"```text\n{usage}\n```\n", inspect.cleandoc(command.help or "") + "\n"]
+        parts += [
+            f"## {name}\n",
+            f"```text\n{usage}\n```\n",
+            inspect.cleandoc(command.help or "") + "\n",
+        ]
         records = (p.get_help_record(context) for p in command.get_params(context))
         rows = [row for row in records if row is not None and row[0].startswith("-")]
         parts.append("| Option | Meaning |\n|---|---|\n" + "".join(_row(*row) for row in rows))
@@ -107,7 +111,12 @@ def _type(schema: dict[str, Any]) -> str:
         if "prefixItems" in schema:
             return f"{len(schema['prefixItems'])} numbers"
         return "list of texts"
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true` or `false`"}
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "`true` or `false`",
+    }
     bounds = {"exclusiveMinimum": "above", "minimum": "at least"}
     limit = next((f" {word} {schema[key]:g}" for key, word in bounds.items() if key in schema), "")
     return {"object": "table of texts"}.get(kind) or words[kind] + limit

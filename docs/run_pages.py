@@ -146,7 +146,7 @@ def _run_command(command: str) -> tuple[str, int]:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "LC_ALL": "C.UTF-8"},
     )
     return _tidy(done.stdout), done.returncode
 

@@ -26,6 +26,10 @@ __all__ = ["main"]
 _COMMANDS = {
     "cluster": ("congruence.cli.cluster", "Cluster the best models of sampling runs."),
     "recluster": ("congruence.cli.recluster", "Cluster again from a saved distance matrix."),
+    "precision": ("congruence.cli.precision", "How far clusters' members are from each other."),
+    "accuracy": ("congruence.cli.accuracy", "How far they are from a known structure."),
+    "select": ("congruence.cli.select", "Choose good-scoring models, as two samples."),
+    "exhaust": ("congruence.cli.exhaust", "Test whether sampling was exhaustive."),
     "inspect": ("congruence.cli.inspect", "Show what is in runs, stat files and RMF files."),
     "init": ("congruence.cli.init", "Write a commented configuration for runs."),
     "demo": ("congruence.cli.demo", "Simulate a sampling and analyse it."),
@@ -33,8 +37,18 @@ _COMMANDS = {
 }
 
 
+class _PipeClosedError(Exception):
+    """The reader of our output went away, as ``head`` does: that is its right."""
+
+
 class _LazyGroup(click.Group):
     """Commands are imported when they run, so that help is quick."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would leave with code 1
+            raise _PipeClosedError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -91,7 +105,7 @@ def _run(arguments: list[str] | None) -> int:
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output went away: that is its right
+    except (BrokenPipeError, _PipeClosedError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:

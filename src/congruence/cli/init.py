@@ -30,7 +30,12 @@ def command(runs: tuple[str, ...], out: Path, force: bool) -> None:
     if str(out) == "-":
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {out}: {error.strerror}", hint="Give another name with --out."
+            ) from error
         click.echo(
             f"written: {out} (fill in 'align', then: congruence cluster --config {out} --out DIR)"
         )

@@ -115,7 +115,9 @@ def cluster_config(
     from congruence.workflow.config import ClusterConfig
 
     typed = typed_options(ctx, values)
-    typed["densities"] = {**base.get("densities", {}), **typed.get("densities", {})}
+    densities = base.get("densities", {})
+    if isinstance(densities, dict):
+        typed["densities"] = {**densities, **typed.get("densities", {})}
     return ClusterConfig.checked({**base, **typed}, where=where if base else "the command line")
 
 

@@ -37,7 +37,9 @@ def show_summary(summary: JobSummary, *, as_json: bool) -> None:
         if left_out := _by_what(summary.losses):
             listed = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
             click.echo(f"left out: {listed} (where and why: {summary.out / 'run.json'})")
-        click.echo(f"results: {summary.out} (start with dist_matrix.png and cluster.0)")
+        begin = [n for n in ("dist_matrix.png", "cluster.0") if (summary.out / n).exists()]
+        hint = f" (start with {' and '.join(begin)})" if begin else ""
+        click.echo(f"results: {summary.out}{hint}")
 
 
 def _by_what(losses: Losses) -> Counter[str]:

@@ -198,7 +198,9 @@ def _split(name: str) -> tuple[str, int | None]:
 
 
 def _check_mapping(mapping: Mapping[str, str], topology: Topology) -> None:
-    known = {m.name for m in topology.molecules} | {f"{m.name}@{m.copy}" for m in topology.molecules}
+    known = {m.name for m in topology.molecules} | {
+        f"{m.name}@{m.copy}" for m in topology.molecules
+    }
     for name in mapping:
         if name not in known:
             raise SelectionError(
@@ -243,7 +245,15 @@ def _family(
         if not common.any():
             return [], [], lost
         rows = np.stack(beads)[:, common]
-        return [], [CopyMatch(topology.molecules[own[0]].name, rows, np.stack([p[common] for _, p in each]))], lost
+        return (
+            [],
+            [
+                CopyMatch(
+                    topology.molecules[own[0]].name, rows, np.stack([p[common] for _, p in each])
+                )
+            ],
+            lost,
+        )
     fixed, lost = [], 0
     for mine, table in zip(beads, tables, strict=False):
         held, places = _places(topology, mine, table)

@@ -281,7 +281,9 @@ def placement_errors(compared: Compared, topology: Topology) -> tuple[PlacementE
 
 def _misplaced(points: FloatArray, places: FloatArray, weights: FloatArray) -> FloatArray:
     """Return translation, rotation and internal RMSD of some models, shape (3,m)."""
-    share = weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
+    share = (
+        weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
+    )
     at, to = share @ points, share @ places
     centred, target = points - at[:, None], places - to[:, None]
     rotation, _ = optimal_rotations((target * share[:, None]).swapaxes(1, 2) @ centred)

@@ -9,7 +9,7 @@ small; `compare_correlated` puts a corrected one beside it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -53,12 +53,23 @@ def ks_distance(scores: FloatArray, weights_a: FloatArray, weights_b: FloatArray
     >>> ks_distance(np.array([1., 2., 3.]), np.array([1., 1., 0.]), np.array([0., 0., 2.]))
     1.0
     """
+    order, ends = _steps(scores)
+    return _distance(order, ends, weights_a, weights_b)
+
+
+def _steps(scores: FloatArray) -> tuple[IntArray, BoolArray]:
+    """Return the order of the scores, and which of them are the last of equal ones."""
     order = np.argsort(scores, kind="stable")
+    return order, np.append(np.diff(scores[order]) != 0, True)
+
+
+def _distance(
+    order: IntArray, ends: BoolArray, weights_a: FloatArray, weights_b: FloatArray
+) -> float:
     a = np.cumsum(weights_a[order], dtype=np.float64)
     b = np.cumsum(weights_b[order], dtype=np.float64)
     if not (a[-1] > 0 and b[-1] > 0):
         raise ShapeError("a sample has no models", hint="Both samples need scores.")
-    ends = np.append(np.diff(scores[order]) != 0, True)  # equal scores step together
     return float(np.abs(a / a[-1] - b / b[-1])[ends].max())
 
 
@@ -83,10 +94,12 @@ def ks_statistic(scores: FloatArray, in_a: BoolArray) -> Callable[[IntArray], li
     D of resampled runs is larger than D of the runs on average: its interval
     tells how much D depends on single runs, not whether it is zero.
     """
+    order, ends = _steps(scores)
 
     def statistic(counts: IntArray) -> list[float]:
-        a, b = np.where(in_a, counts, 0), np.where(in_a, 0, counts)
-        d = ks_distance(scores, a.astype(np.float64), b.astype(np.float64))
+        a: FloatArray = np.where(in_a, counts, 0).astype(np.float64)
+        b: FloatArray = np.where(in_a, 0, counts).astype(np.float64)
+        d = _distance(order, ends, a, b)
         return [d, _p_value(d, float(a.sum()), float(b.sum()))]
 
     return statistic
@@ -123,7 +136,7 @@ def compare_correlated(
     -----
     Correlation is seen inside chains only. When runs are caught in different
     basins, the corrected p is still too small, and only a comparison over runs
-    helps (`congruence.compute.resampling.over_half_splits`).
+    helps (`congruence.compute.half_splits.over_half_splits`).
     """
     from scipy.stats import ks_2samp
 
@@ -132,7 +145,7 @@ def compare_correlated(
         raise ShapeError(
             f"the samples have {sizes[0]} and {sizes[1]} models, all of which need a finite score"
         )
-    method = "exact" if max(sizes) <= _EXACT else "asymp"
+    method: Literal["exact", "asymp"] = "exact" if max(sizes) <= _EXACT else "asymp"
     plain = ks_2samp(scores[in_a], scores[~in_a], method=method)
     effective = (_effective(scores, in_a, chains), _effective(scores, ~in_a, chains))
     d, p = float(plain.statistic), float(plain.pvalue)
@@ -180,7 +193,9 @@ def judge_scores(comparison: KsComparison) -> Verdict:
             "so the plain p is too small and is not to be quoted."
         )
         sizes = " and ".join(f"{n:.0f}" for n in c.effective_sizes)
-        evidence += f" for {sizes} independent models (plain p {c.p:.3g} for {c.sizes[0]} and {c.sizes[1]})"
+        evidence += (
+            f" for {sizes} independent models (plain p {c.p:.3g} for {c.sizes[0]} and {c.sizes[1]})"
+        )
     return Verdict(
         Level.WARNING if different else Level.OK,
         claim,

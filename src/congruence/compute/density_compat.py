@@ -80,8 +80,8 @@ def reference_model_density(
     map_resolution : float
         Resolution of the map in Å.
     models : int
-        The how manieth model of a job this is: the loop is compiled when
-        there are many. The values are the same.
+        Models of the job so far: with many, the loop is compiled. The values
+        are the same.
 
     Returns
     -------

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from congruence.core.models import ModelTable
-    from congruence.typing import BoolArray, FloatArray, IntArray
+    from congruence.typing import BoolArray, FloatArray, IntArray, ObjectArray
 
 __all__ = [
     "Equilibration",
+    "chains_of",
     "detect_equilibration",
     "effective_sizes",
     "equilibrated",
@@ -194,13 +195,34 @@ def replica_chains(table: ModelTable) -> tuple[IntArray, ...]:
     Returns
     -------
     chains : tuple of ndarray, dtype=int64
-        Row numbers; runs and replicas in order of first appearance.
+        As `chains_of`.
+    """
+    return chains_of(table.run, table.replica, table.step)
+
+
+def chains_of(run: ObjectArray, replica: IntArray, step: IntArray) -> tuple[IntArray, ...]:
+    """
+    Return the models of each replica of each run, in order of their steps.
+
+    Parameters
+    ----------
+    run : ndarray of str, shape=(m,)
+        Run of each model.
+    replica : ndarray, dtype=int64, shape=(m,)
+        Its replica.
+    step : ndarray, dtype=int64, shape=(m,)
+        Its step in the replica.
+
+    Returns
+    -------
+    chains : tuple of ndarray, dtype=int64
+        Model numbers; runs and replicas in order of first appearance.
     """
     found: dict[tuple[str, int], list[int]] = {}
-    for row, key in enumerate(zip(table.run.tolist(), table.replica.tolist(), strict=True)):
-        found.setdefault(key, []).append(row)
+    for i, key in enumerate(zip(run.tolist(), replica.tolist(), strict=True)):
+        found.setdefault(key, []).append(i)
     rows = (np.array(chain, dtype=np.int64) for chain in found.values())
-    return tuple(chain[np.argsort(table.step[chain], kind="stable")] for chain in rows)
+    return tuple(chain[np.argsort(step[chain], kind="stable")] for chain in rows)
 
 
 def _series(table: ModelTable, column: str) -> FloatArray:

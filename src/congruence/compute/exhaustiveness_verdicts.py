@@ -18,7 +18,6 @@ from congruence.compute.exhaustiveness import (
     P_LIMIT,
     V_LIMIT,
     check_samples,
-    label_test,
     refined_precision,
     sampled_clusters,
     sampling_precision,
@@ -26,10 +25,11 @@ from congruence.compute.exhaustiveness import (
     split_clusters,
     threshold_grid,
 )
+from congruence.compute.exhaustiveness_differences import differences
+from congruence.compute.label_test import label_test
 from congruence.compute.score_tests import compare_scores, top_score
 from congruence.core.exhaustiveness import (
     REFERENCE,
-    Difference,
     Exhaustiveness,
     LabelTest,
     Rule,
@@ -42,7 +42,7 @@ from congruence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from congruence.core.exhaustiveness import MapAgreement, SampledCluster, ScoreComparison
+    from congruence.core.exhaustiveness import MapAgreement, SampledCluster
     from congruence.core.results import DistanceMatrix
     from congruence.typing import BoolArray, FloatArray
 
@@ -158,7 +158,7 @@ def assess(
         threshold=threshold,
         clusters=clusters,
         verdicts=tuple(verdicts),
-        differences=tuple(_differences(precisions, compared, clusters)),
+        differences=tuple(differences(precisions, compared, clusters)),
         definition=matrix.definition,
     )
 
@@ -271,7 +271,9 @@ def _label_verdict(labels: LabelTest, chosen: SamplingPrecision) -> Verdict:
         level,
         "Models of one sample are nearer to each other than to the other sample."
         if apart
-        else "The samples lie in the same places, apart from clusters.",
+        else "The samples differ significantly in their places, but little."
+        if labels.p < P_LIMIT
+        else "The samples lie in the same places, whatever the clusters.",
         f"energy coefficient {labels.share:.4f}, p = {labels.p:.3g} by {labels.permutations} "
         f"exchanges of labels of {labels.models} models",
         f"apart if p < {P_LIMIT:g} and coefficient > {SHARE_LIMIT:g}, which V = {V_LIMIT:.2f} "
@@ -301,7 +303,7 @@ def _threshold_verdict(threshold: float, chosen: SamplingPrecision) -> Verdict:
 
 def map_verdict(maps: tuple[MapAgreement, ...]) -> Verdict:
     """
-    Test 4: are the maps of the two samples alike?
+    Test 4: tell whether the maps of the two samples are alike.
 
     Parameters
     ----------
@@ -326,99 +328,3 @@ def map_verdict(maps: tuple[MapAgreement, ...]) -> Verdict:
         REFERENCE,
         "Look at both maps: small or flexible parts need more models." if low else "",
     )
-
-
-def _differences(
-    precisions: dict[Rule, SamplingPrecision],
-    compared: ScoreComparison | None,
-    clusters: tuple[SampledCluster, ...],
-) -> list[Difference]:
-    rows = [*_precision_differences(precisions)]
-    if compared is not None and round(compared.p["stephens"], 3) != round(
-        compared.p[compared.used], 3
-    ):
-        rows.append(
-            Difference(
-                "KS p-value",
-                f"{compared.p['stephens']:.4g} (stephens)",
-                f"{compared.p[compared.used]:.4g} ({compared.used})",
-                "published files hold the p-value of SciPy before 1.3; today it is counted exactly",
-            )
-        )
-    rows += [
-        Difference(
-            f"center of cluster {c.index}",
-            f"model {c.center}, mean distance {c.precision:.3f} Å",
-            f"model {c.medoid}, mean distance {c.medoid_mean:.3f} Å",
-            "the reference's center is the model with most neighbours; the medoid is nearest to all",
-        )
-        for c in clusters
-        if c.medoid != c.center
-    ]
-    return rows
-
-
-def _precision_differences(precisions: dict[Rule, SamplingPrecision]) -> list[Difference]:
-    compat, right, paper = precisions["compat"], precisions["right"], precisions["paper"]
-    rows = []
-    if _words(compat) != _words(right):
-        reason = "another grid of thresholds: the number depends on the step"
-        if compat.converged != right.converged or not compat.converged:
-            reason = (
-                "not converged: the reference program prints its last threshold all the same"
-                if not compat.converged
-                else "the continuity correction or the divisor of V decides"
-            )
-        elif compat.resolution == right.resolution:
-            reason = "the continuity correction or the divisor of V decides"
-        rows.append(Difference("sampling precision", _words(compat), _words(right), reason))
-    if _words(paper) != _words(right):
-        rows.append(
-            Difference(
-                "sampling precision by the paper's rule",
-                _words(right),
-                _words(paper),
-                "the paper asks for p > 0.05 and V < 0.10, current practice for one of them",
-            )
-        )
-    if f"{compat.point.v_compat:.4f}" != f"{compat.point.v:.4f}":
-        rows.append(
-            Difference(
-                f"Cramér's V at {compat.threshold:.3f} Å",
-                f"{compat.point.v_compat:.4f}",
-                f"{compat.point.v:.4f}",
-                "divided by all models, with Yates' correction; right: by the models of the table, "
-                "without",
-            )
-        )
-    if f"{compat.point.p_compat:.4g}" != f"{compat.point.p:.4g}":
-        rows.append(
-            Difference(
-                f"p-value at {compat.threshold:.3f} Å",
-                f"{compat.point.p_compat:.4g}",
-                f"{compat.point.p:.4g}",
-                "Yates' correction for continuity of tables with two clusters",
-            )
-        )
-    stale = (compat.point.p_compat, compat.point.v_compat, compat.point.coverage)
-    if compat.reported != stale:
-        rows.append(
-            Difference(
-                "p, V and coverage printed with the sampling precision",
-                "{:.3f}, {:.3f}, {:.1f} %".format(*compat.reported),
-                "{:.3f}, {:.3f}, {:.1f} %".format(*stale),
-                "the reference program keeps the numbers of another threshold",
-            )
-        )
-    return rows
-
-
-def _words(precision: SamplingPrecision) -> str:
-    if not precision.converged:
-        return (
-            f"{precision.threshold:.3f} Å (not converged)"
-            if precision.rule == "compat"
-            else "none: not converged"
-        )
-    single = ", one cluster" if precision.single else ""
-    return f"{precision.threshold:.3f} Å (resolution {precision.resolution:.2g} Å{single})"

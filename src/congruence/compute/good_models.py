@@ -138,7 +138,9 @@ def reference_columns(keyword: str, names: Iterable[str]) -> tuple[str, ...]:
         return (keyword,)
     found = tuple(n for n in known if n.startswith(REFERENCE_DISTANCES) and keyword in n)
     if not found:
-        raise _no_column(f"no column is called '{keyword}' and no cross-link distance has it", known)
+        raise _no_column(
+            f"no column is called '{keyword}' and no cross-link distance has it", known
+        )
     return found
 
 
@@ -148,13 +150,12 @@ def _no_column(message: str, known: Sequence[str]) -> SelectionError:
     near = near or [n for n in known if "distance" in n.lower()][:4] or sorted(known)[:8]
     more = f"; near names: {', '.join(near)}" if near else "; there are no columns"
     return SelectionError(
-        message + more, hint="Names are case-sensitive. 'congruence inspect RUNS' lists all columns."
+        message + more,
+        hint="Names are case-sensitive. 'congruence inspect RUNS' lists all columns.",
     )
 
 
-def link_distances(
-    values: Mapping[str, FloatArray], links: Iterable[Sequence[str]]
-) -> FloatArray:
+def link_distances(values: Mapping[str, FloatArray], links: Iterable[Sequence[str]]) -> FloatArray:
     """
     Return the distance of each link, the smallest over its alternatives.
 
@@ -199,7 +200,7 @@ def satisfied_fraction(distances: FloatArray, criterion: LinkCriterion) -> Float
     [1.0, 0.5]
     """
     inside = (distances >= criterion.min_distance) & (distances <= criterion.max_distance)
-    fraction = inside.sum(axis=1) / distances.shape[1]
+    fraction: FloatArray = inside.sum(axis=1) / distances.shape[1]
     fraction[np.isnan(distances).any(axis=1)] = np.nan
     return fraction
 
@@ -302,7 +303,13 @@ def choose_good(
         raise _nothing_passes(table, criteria, values, alone, columns)
     names = tuple(c.name for c in criteria)
     return GoodModels(
-        rows, table.take(rows), names, np.array(values).T[rows], tuple(steps), links, tuple(left_out)
+        rows,
+        table.take(rows),
+        names,
+        np.array(values).T[rows],
+        tuple(steps),
+        links,
+        tuple(left_out),
     )
 
 
@@ -362,7 +369,9 @@ def _nearest_links(
         return f"{criterion}: no model has all distances"
     away = np.fmax(criterion.low - value, value - criterion.high)
     row = int(np.nanargmin(away))
-    text = f"{criterion}: the nearest model satisfies {100 * value[row]:.4g} % ({_where(table, row)})"
+    text = (
+        f"{criterion}: the nearest model satisfies {100 * value[row]:.4g} % ({_where(table, row)})"
+    )
     links = list(group_links(columns).values())
     distances = link_distances({c: _column(table, c) for c in columns}, links)
     needed = math.ceil(criterion.low * len(links) - 1e-9)

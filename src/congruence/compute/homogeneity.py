@@ -1,5 +1,5 @@
 """
-Do two samples share clusters in proportion to their sizes?
+The test whether two samples share clusters in proportion to their sizes.
 
 Pearson's test of homogeneity and Cramér's V on the table of kept clusters, in
 the right form and in that of the reference program, which corrects two clusters

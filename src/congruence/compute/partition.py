@@ -78,7 +78,7 @@ def _by_score(m: int, scores: FloatArray | None) -> IntArray:
 
 
 def describe_partition(
-    matrix: DistanceMatrix,
+    matrix: DistanceMatrix | FloatArray,
     labels: IntArray,
     *,
     method: str,
@@ -92,8 +92,9 @@ def describe_partition(
 
     Parameters
     ----------
-    matrix : DistanceMatrix
-        Distances in Å.
+    matrix : DistanceMatrix or ndarray, dtype=float64, shape=(m,)
+        Distances in Å, or the sum of the distances of each model to the
+        members of its cluster, for matrices that are in no memory.
     labels : ndarray, dtype=int64, shape=(m,)
         Any label per cluster; negative for a model that belongs to none.
     method : str
@@ -117,7 +118,7 @@ def describe_partition(
     ShapeError
         If labels, scores or runs do not have one value per model.
     """
-    m = matrix.m
+    m = len(matrix) if isinstance(matrix, np.ndarray) else matrix.m
     for name, values in (("labels", labels), ("scores", scores), ("runs", runs)):
         if values is not None and len(values) != m:
             raise ShapeError(
@@ -130,7 +131,7 @@ def describe_partition(
     numbered = np.full(m, -1, dtype=np.int64)
     for index, members in enumerate(groups):
         numbered[members] = index
-    sums = _sums_within(matrix, numbered)
+    sums = matrix if isinstance(matrix, np.ndarray) else _sums_within(matrix, numbered)
     names = _run_names(runs)
     of_run = None if runs is None else np.array([str(r) for r in runs], dtype=object)
     first = split_halves(m, runs=runs, scores=scores)

@@ -173,6 +173,7 @@ def population_statistic(labels: IntArray, k: int) -> Callable[[IntArray], Float
 
     def statistic(counts: IntArray) -> FloatArray:
         inside = np.bincount(labels[known], weights=counts[known], minlength=k)
-        return inside / counts.sum()
+        share: FloatArray = inside / counts.sum()
+        return share
 
     return statistic

@@ -18,14 +18,13 @@ has the interval that is best for few runs.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from congruence.core.uncertainty import Resampled, SplitSpread
+from congruence.core.uncertainty import Resampled
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
@@ -33,13 +32,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from congruence.typing import BoolArray, FloatArray, IntArray
+    from congruence.typing import FloatArray, IntArray
 
     Statistic: TypeAlias = Callable[[IntArray], Sequence[float] | FloatArray]
 
 __all__ = [
     "models_of",
-    "over_half_splits",
     "percentiles_over_blocks",
     "percentiles_over_runs",
     "resample_blocks",
@@ -271,7 +269,9 @@ def _intervals(
         undefined = len(column) - len(defined)
         if not len(defined):
             why = "undefined in all resamples"
-            found.append(Resampled(value, math.nan, math.nan, level, unit, count, 0, undefined, note=why))
+            found.append(
+                Resampled(value, math.nan, math.nan, level, unit, count, 0, undefined, note=why)
+            )
             continue
         # order statistics: interpolating between a number and infinity has no meaning
         cut = min(int(tail * len(defined)), len(defined) - 1)
@@ -377,8 +377,12 @@ def percentiles_over_blocks(
     blocks = m // length
     observed = _called(statistic, np.ones(m, dtype=np.int64))
     if blocks < _LEAST_BLOCKS:
-        note = f"{m} models with one independent in {g:.3g} are {blocks} blocks, too few to resample"
-        return tuple(Resampled(v, level=level, unit="block", units=blocks, note=note) for v in observed)
+        note = (
+            f"{m} models with one independent in {g:.3g} are {blocks} blocks, too few to resample"
+        )
+        return tuple(
+            Resampled(v, level=level, unit="block", units=blocks, note=note) for v in observed
+        )
     values = [
         _called(statistic, counts)
         for counts in resample_blocks(chains, length=length, draws=draws, seed=seed)
@@ -386,77 +390,3 @@ def percentiles_over_blocks(
     note = f"blocks of {length} models of a single run: a lower bound, other runs are not known"
     tail = _tail(level, blocks, blocks - 1)
     return _intervals(observed, values, tail, level=level, unit="block", count=blocks, note=note)
-
-
-def over_half_splits(
-    statistic: Callable[[BoolArray], float],
-    runs: npt.ArrayLike,
-    *,
-    observed: npt.ArrayLike | None = None,
-    most: int = 500,
-    seed: int = 0,
-) -> SplitSpread:
-    """
-    Compute a number for every way to part the runs into two halves.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes which models are in sample A, shape (m,); returns a number.
-    runs : array-like of str, shape=(m,)
-        Run of each model.
-    observed : array-like of bool, shape=(m,), optional
-        The sample A in use; every split then has as many runs in A as it has.
-    most : int
-        With more splits than this, so many are drawn.
-    seed : int
-        Seed of the drawing.
-
-    Returns
-    -------
-    spread : SplitSpread
-        With the share of splits (the one in use among them) whose number is
-        at least the observed one, which is a p-value for exchangeable runs.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer than two runs, or the sample in use splits a run.
-    """
-    units = _units(runs, None)
-    r = units.count
-    if r < 2:
-        raise ConfigError(f"there is {r} run, and two are needed to part them")
-    value, size, mirrored = math.nan, r // 2, r % 2 == 0
-    if observed is not None:
-        in_a = np.asarray(observed, dtype=bool)
-        of_run = [set(in_a[units.of_model == u].tolist()) for u in range(r)]
-        if any(len(found) > 1 for found in of_run):
-            raise ConfigError("a run is in both samples, so that runs cannot be exchanged")
-        size, mirrored = sum(True in found for found in of_run), False
-        value = float(statistic(in_a))
-    splits = math.comb(r, size) // (2 if mirrored else 1)
-    found_values = np.array(
-        [
-            statistic(np.isin(units.of_model, chosen))
-            for chosen in _splits(r, size, splits, mirrored=mirrored, most=most, seed=seed)
-        ],
-        dtype=np.float64,
-    )
-    as_large = int((found_values >= value - 1e-12).sum())
-    drawn = splits > most  # then the split in use is one more
-    share = (as_large + drawn) / (len(found_values) + drawn)
-    return SplitSpread(value, found_values, splits, math.nan if math.isnan(value) else share)
-
-
-def _splits(
-    r: int, size: int, splits: int, *, mirrored: bool, most: int, seed: int
-) -> Iterator[list[int]]:
-    if splits <= most:
-        for chosen in itertools.combinations(range(r), size):
-            if not mirrored or 0 in chosen:
-                yield list(chosen)
-        return
-    rng = np.random.default_rng(seed)
-    for _ in range(most):
-        yield rng.choice(r, size, replace=False).tolist()

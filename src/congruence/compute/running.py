@@ -182,7 +182,11 @@ def advise_stopping(
         )
     claim = why or f"The {running.name} has not settled after {models}."
     return Verdict(
-        Level.WARNING, claim, evidence, threshold, advice="Go on: sample more before you rely on it."
+        Level.WARNING,
+        claim,
+        evidence,
+        threshold,
+        advice="Go on: sample more before you rely on it.",
     )
 
 

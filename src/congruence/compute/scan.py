@@ -126,7 +126,8 @@ def _below(levels: FloatArray, row: FloatArray) -> IntArray:
     scaled = np.clip((row - levels[0]) / width + 0.5, 0.0, t - 1.0)
     near = scaled.astype(np.int64)
     # The nearest threshold is right to within one place; the comparison decides.
-    return near + (row > levels[near])
+    below: IntArray = near + (row > levels[near])
+    return below
 
 
 def _mirror(square: BinArray) -> None:

@@ -41,7 +41,9 @@ def standardized(values: FloatArray) -> FloatArray:
     """
     deviation = values.std(axis=0)
     centered: FloatArray = values - values.mean(axis=0)
-    return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
+    scaled = np.zeros_like(centered)
+    np.divide(centered, deviation, out=scaled, where=deviation > 0)
+    return scaled
 
 
 def score_clusters(
@@ -101,7 +103,9 @@ def score_clusters(
     if values.ndim != 2 or values.shape[1] != len(columns) or not columns:
         raise ShapeError(f"scores have shape {values.shape}, expected (m, {len(columns)})")
     if not np.isfinite(values).all():
-        bad = [c for c, ok in zip(columns, np.isfinite(values).all(axis=0), strict=True) if not ok]
+        bad = [
+            c for c, column in zip(columns, values.T, strict=True) if not np.isfinite(column).all()
+        ]
         raise ShapeError(
             f"score {bad[0]} is not a number for some models",
             hint="Leave out the score, or these models with a condition on it.",

@@ -7,20 +7,16 @@ p-values are too small.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.core.exhaustiveness import (
-    REFERENCE,
-    Histogram,
-    PValue,
-    ScoreComparison,
-    TopScore,
-)
+from congruence.core.exhaustiveness import REFERENCE
 from congruence.core.results import Level, Verdict
+from congruence.core.score_results import Histogram, PValue, ScoreComparison, TopScore
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -85,7 +81,7 @@ def top_score_expectation(scores: FloatArray, sizes: IntArray) -> tuple[FloatArr
 
 def top_score(a: FloatArray, b: FloatArray) -> TopScore:
     """
-    Test 1: would more models bring better scores?
+    Test 1: tell whether more models would bring better scores.
 
     Parameters
     ----------
@@ -180,10 +176,9 @@ def ks_p_values(d: float, n_a: int, n_b: int, a: FloatArray, b: FloatArray) -> d
     if max(n_a, n_b) <= _EXACT:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            try:
+            # Where there are too many paths to count the other definitions remain.
+            with contextlib.suppress(RuntimeWarning):
                 p["exact"] = float(ks_2samp(a, b, method="exact").pvalue)
-            except RuntimeWarning:  # too many paths to count; the other definitions remain
-                pass
     p["asymp"] = float(np.clip(kstwo.sf(d, max(np.round(effective), 1.0)), 0.0, 1.0))
     p["stephens"] = float(kolmogorov((root + 0.12 + 0.11 / root) * d))
     return p
@@ -191,7 +186,7 @@ def ks_p_values(d: float, n_a: int, n_b: int, a: FloatArray, b: FloatArray) -> d
 
 def compare_scores(a: FloatArray, b: FloatArray) -> ScoreComparison:
     """
-    Test 2: are the scores of the two samples distributed alike?
+    Test 2: tell whether the scores of the two samples are distributed alike.
 
     Parameters
     ----------

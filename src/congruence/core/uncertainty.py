@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from congruence.core.results import Verdict
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["KsComparison", "Resampled", "RunningEstimate", "SeriesSize", "SplitSpread"]
+__all__ = [
+    "KsComparison",
+    "Resampled",
+    "RunningEstimate",
+    "SamplingUncertainty",
+    "SeriesSize",
+    "SplitSpread",
+]
 
 
 @dataclass(frozen=True)
@@ -184,3 +192,41 @@ class KsComparison:
     def inefficiency(self) -> float:
         """Models for each independent one, over both samples."""
         return sum(self.sizes) / max(sum(self.effective_sizes), 1e-300)
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingUncertainty:
+    """
+    How sure the tests of exhaustive sampling are.
+
+    Parameters
+    ----------
+    precision : Resampled
+        Sampling precision in Å on the given thresholds; infinite where none
+        passes.
+    populations : tuple of Resampled
+        Share of all models in each cluster.
+    running : RunningEstimate
+        Sampling precision after more and more of the sampling.
+    g : float
+        Models for each independent one, the larger of what the scores and the
+        distances to the center of the ensemble tell.
+    scores : KsComparison or None
+        Score test with effective sizes; None without scores.
+    score_intervals : dict of str to Resampled
+        Of ``"D"`` and the asymptotic ``"p"``.
+    by_split : SplitSpread or None
+        D over all ways to part the runs; None for fewer than four runs, or
+        when a run is in both samples.
+    verdicts : tuple of Verdict
+        On the interval, on the scores, and whether to go on sampling, last.
+    """
+
+    precision: Resampled
+    populations: tuple[Resampled, ...]
+    running: RunningEstimate
+    g: float
+    scores: KsComparison | None = None
+    score_intervals: dict[str, Resampled] = field(default_factory=dict)
+    by_split: SplitSpread | None = None
+    verdicts: tuple[Verdict, ...] = ()

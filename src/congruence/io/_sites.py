@@ -6,6 +6,7 @@ import itertools
 import re
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,10 @@ class Site:
     hetero: bool
 
 
-def sites(topology: Topology) -> list[Site]:
+@lru_cache(maxsize=4)
+def sites(topology: Topology) -> tuple[Site, ...]:
     """
-    Describe all beads, by molecule in order of appearance and by residue number.
+    Describe all beads, by molecule in order of appearance and by residue number; kept for the last few.
 
     A bead without residues is numbered on from the last residue of its molecule.
     """
@@ -61,7 +63,7 @@ def sites(topology: Topology) -> list[Site]:
         if not topology.residues[i]:
             last[molecule] += 1
         made.append(_site(topology, i, molecule, last[molecule]))
-    return sorted(made, key=lambda s: (s.molecule, s.number))
+    return tuple(sorted(made, key=lambda s: (s.molecule, s.number)))
 
 
 def _site(topology: Topology, bead: int, molecule: int, number: int) -> Site:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,21 +17,20 @@ from congruence.errors import FormatError, InputError
 from congruence.io.store import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from congruence.typing import FloatArray, IntArray
 
 __all__ = [
     "MODEL_SUFFIXES",
-    "Published",
     "Units",
     "list_models",
     "read_identities",
     "read_members",
     "read_output_json",
-    "read_published",
     "read_scores",
     "read_symmetry",
+    "text_lines",
 ]
 
 MODEL_SUFFIXES = (".rmf3", ".rmf", ".pdb")
@@ -117,9 +114,11 @@ def read_scores(path: Path) -> FloatArray:
     FormatError
         If a line is no number.
     """
-    lines = _lines(path)
+    lines = text_lines(path)
     if not lines:
-        raise InputError(f"{path} is empty: the sample has no scores", hint="Give one score a line.")
+        raise InputError(
+            f"{path} is empty: the sample has no scores", hint="Give one score a line."
+        )
     values = np.empty(len(lines))
     for at, line in enumerate(lines):
         try:
@@ -141,7 +140,27 @@ def read_scores(path: Path) -> FloatArray:
     return values
 
 
-def _lines(path: Path) -> list[str]:
+def text_lines(path: Path) -> list[str]:
+    """
+    Read the lines of a text file, without empty ones at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    lines : list of str
+        Without line ends.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    FormatError
+        If it is no text.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -178,11 +197,11 @@ def read_symmetry(path: Path) -> tuple[Units, ...]:
     """
     groups: list[Units] = []
     seen: set[str] = set()
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
         units = tuple(tuple(unit.split("/")) for unit in line.split())
         if not units:
             continue
-        where = {"path": path, "location": f"line {number}"}
+        where: dict[str, Any] = {"path": path, "location": f"line {number}"}
         parts = [part for unit in units for part in unit]
         wrong = [part for part in parts if not re.fullmatch(r".+\.\d+", part)]
         if wrong:
@@ -223,7 +242,7 @@ def read_identities(path: Path) -> tuple[tuple[str, int], ...]:
         If a line does not end with a number.
     """
     found = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
         name, _, index = line.rpartition(" ")
         if not name or not index.isdigit():
             raise FormatError(
@@ -255,7 +274,7 @@ def read_members(path: Path) -> IntArray:
         If a line is no whole number.
     """
     numbers = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
         if not line.strip().isdigit():
             raise FormatError(
                 f"{line[:40]!r} is no model number", path=path, location=f"line {number}"
@@ -286,7 +305,7 @@ def read_output_json(path: Path) -> dict[str, Any]:
     FormatError
         If it is not of this format.
     """
-    data = read_json(path)
+    data: Any = read_json(path)
     ours = isinstance(data, dict) and isinstance(data.get("clusters"), list)
     if not ours or not isinstance(data.get("producer"), dict):
         raise FormatError(
@@ -297,115 +316,4 @@ def read_output_json(path: Path) -> dict[str, Any]:
     version = data["producer"].get("file_version")
     if version != 1:
         raise FormatError(f"file_version is {version!r}, expected 1", path=path)
-    return data
-
-
-@dataclass(frozen=True)
-class Published:
-    """
-    Numbers of an earlier run of the protocol, as far as its files are there.
-
-    Parameters
-    ----------
-    name : str
-        Name of the system.
-    grid : tuple of (float, float, float, float)
-        Threshold, p, V and coverage of each row.
-    sampling : tuple of float
-        Sampling precision, p, V, coverage; three decimals.
-    populations : tuple of (int, int)
-        Models of A and B of each cluster.
-    precisions : tuple of float
-        Precision of each cluster in Å; three decimals.
-    members : dict of int to tuple of int
-        Members of each cluster.
-    """
-
-    name: str
-    grid: tuple[tuple[float, ...], ...] = ()
-    sampling: tuple[float, ...] = ()
-    populations: tuple[tuple[int, int], ...] = ()
-    precisions: tuple[float, ...] = ()
-    members: dict[int, tuple[int, ...]] = field(default_factory=dict)
-
-
-def read_published(folder: Path) -> Published:
-    """
-    Read what an earlier run of the protocol found.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``NAME.ChiSquare_Grid_Stats.txt`` and the files beside it.
-
-    Returns
-    -------
-    published : Published
-        What the files say; what is missing is empty.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or there are several names.
-    FormatError
-        If a file does not have its format.
-    """
-    ending = ".ChiSquare_Grid_Stats.txt"
-    names = sorted(p.name.removesuffix(ending) for p in folder.glob(f"*{ending}"))
-    if len(names) != 1:
-        raise InputError(
-            f"{folder} holds {len(names)} files *{ending}, expected one"
-            + (f": {', '.join(names[:4])}" if names else ""),
-            hint="Give the folder with the output of the sampling exhaustiveness protocol.",
-        )
-    stem = folder / names[0]
-
-    def table(part: str) -> Iterator[tuple[float, ...]]:
-        path = stem.with_name(f"{names[0]}.{part}.txt")
-        return _table(path) if path.exists() else iter(())
-
-    members = {}
-    for path in sorted(folder.glob("cluster.*.all.txt")):
-        number = path.name.split(".")[1]
-        if number.isdigit():
-            members[int(number)] = tuple(read_members(path).tolist())
-    return Published(
-        names[0],
-        tuple(table("ChiSquare_Grid_Stats")),
-        _third_line(stem.with_name(f"{names[0]}.Sampling_Precision_Stats.txt")),
-        tuple((int(a), int(b)) for _, a, b in table("Cluster_Population")),
-        _sentences(stem.with_name(f"{names[0]}.Cluster_Precision.txt")),
-        members,
-    )
-
-
-def _table(path: Path) -> Iterator[tuple[float, ...]]:
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            yield tuple(float(word) for word in line.split())
-        except ValueError:
-            raise FormatError(
-                f"{line[:60]!r} is no row of numbers", path=path, location=f"line {number}"
-            ) from None
-
-
-def _third_line(path: Path) -> tuple[float, ...]:
-    if not path.exists():
-        return ()
-    lines = _lines(path)
-    try:
-        return tuple(float(word) for word in lines[2].split())
-    except (IndexError, ValueError):
-        raise FormatError("has no numbers", path=path, location="line 3") from None
-
-
-def _sentences(path: Path) -> tuple[float, ...]:
-    if not path.exists():
-        return ()
-    found = []
-    for number, line in enumerate(_lines(path), start=1):
-        match = re.search(r"(-?[\d.]+(?:e[-+]?\d+)?|nan) A\s*$", line)
-        if match is None:
-            raise FormatError("names no precision", path=path, location=f"line {number}")
-        found.append(float(match[1]))
-    return tuple(found)
+    return dict(data)

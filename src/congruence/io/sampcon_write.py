@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from congruence.core.exhaustiveness import Exhaustiveness, Histogram, SampledCluster
+    from congruence.core.exhaustiveness import Exhaustiveness, SampledCluster
     from congruence.core.results import DistanceMatrix
+    from congruence.core.score_results import Histogram
 
 __all__ = ["output_data", "write_identities", "write_members", "write_protocol"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["file_key", "read_csv", "read_json", "write_csv", "write_json"]
+__all__ = ["file_key", "plain", "read_csv", "read_json", "write_csv", "write_json"]
 
 _ENDS = 65536
 
@@ -34,19 +34,33 @@ def write_json(path: Path, data: Any) -> None:
         JSON-able values; numpy numbers and arrays are converted, and numbers
         that are not finite are written as null.
     """
-    text = json.dumps(_plain(data), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(data), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """
+    Turn a value into what JSON can hold.
+
+    Parameters
+    ----------
+    value : Any
+        Dicts, sequences, numbers, texts, numpy arrays and numpy numbers.
+
+    Returns
+    -------
+    plain : Any
+        The same of dicts, lists, numbers and texts; None for a number that
+        is not finite.
+    """
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -43,6 +43,8 @@ def run_demo(out: Path, *, seed: int, reporter: Reporter) -> JobSummary:
     from congruence.simulate import simulate_runs
 
     runs = out / "runs"
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file", hint="Give a folder with --out.")
     if out.exists() and any(out.iterdir()) and not (runs / "truth.json").is_file():
         raise OutputError(
             f"{out} is not empty and is no demonstration of congruence",

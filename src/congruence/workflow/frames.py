@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from congruence.core.provenance import Losses
 from congruence.errors import CongruenceError, InputError
+from congruence.io.cache import CoordinateCache, cache_folder, coordinates_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from congruence.core.models import ModelTable
     from congruence.core.topology import Topology
@@ -150,38 +156,119 @@ def read_coordinates(
     ------
     InputError
         If files differ in topology, or the state has no beads.
+
+    Notes
+    -----
+    Files are decoded by several threads. What was read before is taken from
+    the cache (`congruence.io.cache`), with the same bytes; the variable
+    ``CONGRUENCE_CACHE`` names its folder or says ``off``.
     """
-    chosen = None if state == "all" else state
-    coordinates: FloatArray | None = None
-    topology: Topology | None = None
-    first = ""
-    differing = done = 0
-    for path, rows in _by_file(table):
-        file = pool.get(path)
-        mine = file.topology(resolution, state=chosen)
-        if topology is None or coordinates is None:
-            first, topology = path, _not_empty(mine, path, state)
-            coordinates = np.empty((len(table), len(mine), 3))
-        elif mine.key != topology.key:
-            raise InputError(
-                f"the models do not have the same topology: {first} and {path} differ: "
-                f"{topology.first_difference(mine)}",
-                hint="Analyse runs of one system together; give only those.",
-            )
-        elif mine is not topology and topology.property_differences(mine):
-            differing += 1
-        frames = table.frame[rows].tolist()
-        coordinates[rows] = file.coordinates(frames, resolution, state=chosen)
-        done += len(rows)
-        advance(done, len(table))
-    if topology is None or coordinates is None:
+    files = list(_by_file(table))
+    if not files:
         raise InputError("there are no models to read")
+    first = files[0][0]
+    chosen = None if state == "all" else state
+    topology = _not_empty(pool.get(first).topology(resolution, state=chosen), first, state)
+    cache = CoordinateCache(cache_folder())
+    named = _cache_key(cache, table, files, resolution, state)
+    coordinates = np.empty((len(table), len(topology), 3))
+    stored = cache.load(named[0], coordinates.shape) if named else None
+    if named and stored:
+        coordinates[named[1]] = stored[0]
+        differing = int(stored[1]["differing"])
+        advance(len(table), len(table))
+    else:
+        read = _Reading(pool, table, files, topology)
+        differing = read.fill(coordinates, resolution, chosen, advance)
+        if named and np.isfinite(coordinates).all():
+            cache.store(named[0], coordinates[named[1]], {"differing": differing})
     if differing:
         pool.losses.add(
             first, "radius or mass differences", "other files differ; the first is used", differing
         )
     _all_finite(coordinates, table)
     return coordinates, topology
+
+
+def _cache_key(
+    cache: CoordinateCache,
+    table: ModelTable,
+    files: list[tuple[str, IntArray]],
+    resolution: float,
+    state: int | str,
+) -> tuple[str, IntArray] | None:
+    """Return the key of an entry, and the rows in the order in which it holds them."""
+    if cache.folder is None:
+        return None
+    asked = [(path, table.frame[rows].tolist()) for path, rows in files]
+    found = coordinates_key(asked, resolution=resolution, state=state)
+    if found is None:
+        return None
+    return found[0], np.concatenate([files[at][1] for at in found[1]])
+
+
+class _Reading:
+    """Coordinates of several files, decoded by threads and put where they belong."""
+
+    def __init__(
+        self,
+        pool: FramePool,
+        table: ModelTable,
+        files: list[tuple[str, IntArray]],
+        topology: Topology,
+    ) -> None:
+        self._pool, self._table, self._files, self._topology = pool, table, files, topology
+
+    def fill(
+        self,
+        coordinates: FloatArray,
+        resolution: float,
+        state: int | None,
+        advance: Callable[[int, int], None],
+    ) -> int:
+        """Fill the rows of all files; return how many files differ in radii or masses."""
+        differing = done = 0
+        waiting: deque[tuple[IntArray, Future[FloatArray]]] = deque()
+        threads = _thread_count(len(self._files))
+        with ThreadPoolExecutor(threads) as workers:
+            try:
+                for path, rows in self._files:
+                    # Files are opened and compared in order, by one thread.
+                    file = self._pool.get(path)
+                    differing += self._differs(file, path, resolution, state)
+                    frames = self._table.frame[rows].tolist()
+                    read = partial(file.coordinates, frames, resolution, state=state)
+                    waiting.append((rows, workers.submit(read)))
+                    while len(waiting) >= 4 * threads:
+                        done += _place(coordinates, *waiting.popleft())
+                        advance(done, len(self._table))
+                while waiting:
+                    done += _place(coordinates, *waiting.popleft())
+                    advance(done, len(self._table))
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+        return differing
+
+    def _differs(self, file: RmfFile, path: str, resolution: float, state: int | None) -> bool:
+        mine = file.topology(resolution, state=state)
+        if mine.key != self._topology.key:
+            raise InputError(
+                f"the models do not have the same topology: {self._files[0][0]} and {path} differ: "
+                f"{self._topology.first_difference(mine)}",
+                hint="Analyse runs of one system together; give only those.",
+            )
+        return mine is not self._topology and bool(self._topology.property_differences(mine))
+
+
+def _place(coordinates: FloatArray, rows: IntArray, future: Future[FloatArray]) -> int:
+    coordinates[rows] = future.result()
+    return len(rows)
+
+
+def _thread_count(files: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, files))
 
 
 def _by_file(table: ModelTable) -> Iterator[tuple[str, IntArray]]:

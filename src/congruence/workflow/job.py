@@ -10,6 +10,7 @@ import numpy as np
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
 from congruence.workflow.folder import check_target
+from congruence.workflow.large import remove_tiles
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.results import Job, write_job
 from congruence.workflow.steps import ChosenModels, open_runs
@@ -113,10 +114,12 @@ def cluster_runs(
     )
     told = tell_losses(losses, reporter, since=told)
     refuse_losses(losses, strict=config.strict)
-    matrix, metric = measure(config, ensemble, reporter)
+    tiles = out.with_name(f"{out.name}.tiles")
+    matrix, metric = measure(config, ensemble, reporter, tiles=tiles)
     clustering = partition(config, matrix, ensemble.models, reporter)
     job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
     write_job(job, out, force=force, reporter=reporter)
+    remove_tiles(tiles)
     tell_losses(losses, reporter, since=told)
     return JobSummary(out, len(chosen), clustering, losses)
 
@@ -232,7 +235,7 @@ def _tell_plan(
 
 
 def measure(
-    config: ClusterConfig, ensemble: Ensemble, reporter: Reporter
+    config: ClusterConfig, ensemble: Ensemble, reporter: Reporter, *, tiles: Path | None = None
 ) -> tuple[DistanceMatrix, Metric]:
     """
     Compute the distances that a configuration defines.
@@ -245,6 +248,8 @@ def measure(
         The models.
     reporter : Reporter
         Told of progress.
+    tiles : Path, optional
+        Folder for the checkpoint of a large job.
 
     Returns
     -------
@@ -253,12 +258,13 @@ def measure(
     metric : Metric
         Their definition.
     """
-    from congruence.compute.rmsd import rmsd_matrix
+    from congruence.workflow.large import measure_distances
 
     metric = job_metric(config)
-    matrix = rmsd_matrix(
+    matrix = measure_distances(
         ensemble,
         metric,
+        tiles=tiles,
         progress=lambda done, total: reporter.advance("distances", done, total),
     )
     return matrix, metric

@@ -102,13 +102,17 @@ def _with_models(
     force: bool,
     reporter: Reporter,
 ) -> JobSummary:
-    from congruence.io.store import read_json
-
     base = load_config(source / "config.toml")
     if any(name in options for name in _METHOD_OPTIONS):
         base = {k: v for k, v in base.items() if k not in _METHOD_OPTIONS}
     config = ClusterConfig.checked({**base, **options}, where=str(source / "config.toml"))
-    record = read_json(source / RUN_JSON)
+    if config.align is None or not config.rmsd:
+        raise FormatError(
+            "does not say 'align' and 'rmsd', which place the members of clusters",
+            path=source / "config.toml",
+            hint=f"Cluster {_array_file(source)} instead: the matrix alone, without models.",
+        )
+    record = _record(source / RUN_JSON)
     table = read_models(source / "models.csv", str(record.get("score", "")))
     if len(table) != matrix.m:
         raise FormatError(
@@ -128,12 +132,22 @@ def _with_models(
     refuse_losses(pool.losses, strict=config.strict)
     ensemble = Ensemble(coordinates, topology, table)
     clustering = partition(config, matrix, table, reporter)
-    total = int(record.get("models_to_choose_from", len(table)))
-    log = (*map(str, record.get("log", ())), f"clustered again from {source}")
+    total, log = record.get("models_to_choose_from"), record.get("log")
+    total = total if isinstance(total, int) else len(table)
+    log = (*(map(str, log) if isinstance(log, list) else ()), f"clustered again from {source}")
     job = Job(ensemble, matrix, clustering, job_metric(config), config, pool, total, log)
     write_job(job, out, force=force, reporter=reporter)
     tell_losses(pool.losses, reporter, since=told)
     return JobSummary(out, len(table), clustering, pool.losses)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    from congruence.io.store import read_json
+
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise FormatError("is no record of a job", path=path)
+    return record
 
 
 def read_models(path: Path, score_key: str) -> ModelTable:

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from congruence.compute.rmsd import place
 from congruence.core.provenance import Losses, versions
+from congruence.core.results import Alignment
+from congruence.core.selection import Selection
 from congruence.workflow.config import ClusterConfig, toml_text
 from congruence.workflow.densities import write_densities
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.members import ClusterWriter, members_to_write
+from congruence.workflow.precision import write_precision
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses
 from congruence.workflow.tables import model_rows, partition_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from congruence.compute.metric import Metric
+    from congruence.compute.metric import Beads, Metric
     from congruence.core.ensemble import Ensemble
     from congruence.core.placement import Placement
     from congruence.core.results import Clustering, DistanceMatrix
@@ -112,7 +115,8 @@ def write_clusters(
     **options : Any
         Fields of `ClusterConfig` that say what is written: ``densities``
         (name to selection), ``voxel``, ``map_resolution``, ``members``,
-        ``models_rmf``.
+        ``models_rmf``; and ``resolution`` and ``state``, if others than the
+        default were loaded, so that the models can be read again.
 
     Returns
     -------
@@ -128,11 +132,33 @@ def write_clusters(
     """
     from congruence.workflow.frames import FramePool
 
-    config = ClusterConfig.checked({"align": str(matrix.alignment), **options})
+    config = ClusterConfig.checked({**_words_of(metric), **options})
     has_files = all(str(f) for f in ensemble.models.file)
     pool = FramePool() if has_files else None
     job = Job(ensemble, matrix, clustering, metric, config, pool, len(ensemble))
     return write_job(job, Path(out), force=force)
+
+
+def _words_of(metric: Metric) -> dict[str, Any]:
+    """Say a metric as options, so that ``recluster`` can use it; as far as there are words."""
+    said: dict[str, Any] = {"align": str(metric.mode)}
+    measured = _texts(metric.measure) if metric.measure is not None else ("*",)
+    fitted = _texts(metric.on) if metric.on is not None else ()
+    simple = metric.fit_weights is None or metric.mode is Alignment.NONE
+    words = isinstance(metric.weights, str) and isinstance(metric.copies, str) and simple
+    if words and measured and fitted is not None:
+        said |= {"rmsd": measured, "align_on": fitted}
+        said |= {"weights": metric.weights, "copies": metric.copies}
+    return said
+
+
+def _texts(beads: Beads) -> tuple[str, ...] | None:
+    """Return selections as texts; None for indices of beads."""
+    if isinstance(beads, str | Selection):
+        return (str(beads),)
+    if all(isinstance(one, str | Selection) for one in beads):
+        return tuple(map(str, beads))
+    return None
 
 
 def write_job(
@@ -173,6 +199,7 @@ def write_job(
         refuse_losses(job.losses, strict=job.config.strict)
         if selections:
             write_densities(job, partial, placements, selections, reporter)
+        write_precision(job, partial, placements, reporter=reporter)
         _write_tables(job, partial, placements)
         reporter.say("drawing the distance matrix")
         draw(job.matrix, job.clustering, partial)

@@ -81,11 +81,15 @@ class ClusterProvenance:
     density : str
         Density map of the cluster, a path relative to the folder of the file
         that is written; empty for none.
+    name : str
+        Name of the node; readers of imp-sampcon's files look for
+        ``cluster.K``.
     """
 
     members: int
     precision: float = 0.0
     density: str = ""
+    name: str = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def _content(step: ProvenanceStep) -> tuple[str, list[tuple[str, KeyType, Any]]]
             ("filter frames", _I, step.frames),
         ]
     if isinstance(step, ClusterProvenance):
-        return "cluster", [
+        return step.name, [
             ("cluster members", _I, step.members),
             ("cluster precision", _F, step.precision),
             ("cluster density", _S, step.density),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from congruence.errors import FormatError
 from congruence.io.rmf.frames import FrameInfo, Layout, parse_body, parse_info
 from congruence.io.rmf.schema import decode_record, empty_data
-from congruence.io.rmf.static import StaticPart, merge, read_static
+from congruence.io.rmf.static import StaticPart, after_head, merge, read_static
 from congruence.io.rmf.templates import TemplateStore
 from congruence.io.rmf.wire import BROKEN
 
@@ -248,7 +248,7 @@ class FrameIndex:
         data = window.data
         if data[pos] == _STATIC:
             part = read_static(data, pos, last=False)
-            self._add_static(part, data[pos : pos + _PREFIX])
+            self._add_static(part, _prefix(data, pos))
             return pos + part.length
         if data[pos] != _FRAME:
             raise ValueError(f"byte {data[pos]} where a record should begin")
@@ -260,7 +260,7 @@ class FrameIndex:
     def _alone(self, block: Block, window: Window) -> int:
         data = window.data
         if data[0] == _STATIC:
-            self._add_static((block, 0), data[:_PREFIX])
+            self._add_static((block, 0), _prefix(data, 0))
         elif data[0] == _FRAME:
             info, body = parse_info(data, 0)
             self._add_frame(FrameRef(info, block, body), data, 0)
@@ -298,6 +298,11 @@ class FrameIndex:
             self.losses.add(
                 f"{self._container.path}, frame {first}", "frame", "missing between others", missing
             )
+
+
+def _prefix(data: bytes, pos: int) -> bytes:
+    start = after_head(data, pos)
+    return data[start : start + _PREFIX]
 
 
 def _declared(data: bytes) -> StaticPart:

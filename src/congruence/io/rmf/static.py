@@ -1,24 +1,30 @@
-"""Static records, decoded once per process: the files of a run often share them."""
+"""
+Static records, decoded once per process: the files of a run often share them.
+
+The description and the producer, with which a record begins, are not part of
+what is compared: files of single frames say there which frame they hold.
+"""
 
 from __future__ import annotations
 
+import copy
 import gc
 import hashlib
 import io
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from congruence.io.rmf.schema import Record, read_record
 from congruence.io.rmf.tables import StaticTables
-from congruence.io.rmf.wire import BROKEN
+from congruence.io.rmf.wire import BROKEN, read_string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["StaticPart", "merge", "read_static"]
+__all__ = ["StaticPart", "after_head", "merge", "read_static"]
 
 _PARTS_KEPT = 24
 _MODELS_KEPT = 12
@@ -33,19 +39,27 @@ class StaticPart:
     Parameters
     ----------
     record : dict
-        As decoded; shared between files, never changed.
+        As decoded; shared between files, never changed. Its description and
+        producer may be those of another file.
     length : int
-        Its bytes.
+        Bytes of the record.
     digest : bytes
-        Of these bytes.
+        Of what follows the description and the producer.
     probe : bytes
-        Some bytes from its middle.
+        Some bytes from the middle of that.
+    size : int
+        Number of these bytes.
+    description, producer : str
+        Of this file.
     """
 
     record: Record
     length: int
     digest: bytes
     probe: bytes
+    size: int = 0
+    description: str = ""
+    producer: str = ""
 
 
 _lock = threading.Lock()
@@ -92,20 +106,61 @@ def read_static(data: bytes, pos: int, *, last: bool) -> StaticPart:
     ValueError
         If the bytes are not a record of this schema.
     """
-    with _lock:
-        # a record's length follows from its bytes, so equal bytes are the same record
-        lengths = {p.length for p in _parts.values() if _probe(data, pos, p.length) == p.probe}
-        for length in sorted(lengths):
-            key = (length, _digest(data[pos : pos + length]))
-            if key in _parts and (not last or length == len(data) - pos):
-                _parts.move_to_end(key)
-                return _parts[key]
+    try:
+        description, producer, body = _head(data, pos)
+        f"{description}{producer}".encode()
+    except BROKEN:
+        body = -1
+    if body >= 0 and (known := _known(data, body, last=last)) is not None:
+        length = body + known.size - pos
+        return replace(known, length=length, description=description, producer=producer)
     part = _decode(data, pos, last=last)
     with _lock:
-        _parts[part.length, part.digest] = part
+        _parts[part.size, part.digest] = part
         while len(_parts) > _PARTS_KEPT:
             _parts.popitem(last=False)
     return part
+
+
+def _known(data: bytes, body: int, *, last: bool) -> StaticPart | None:
+    """Return the record with the same bytes from here on, if there was one."""
+    with _lock:
+        # a record's size follows from its bytes, so equal bytes are the same record
+        sizes = {p.size for p in _parts.values() if _probe(data, body, p.size) == p.probe}
+        for size in sorted(sizes):
+            key = (size, _digest(data[body : body + size]))
+            if key in _parts and (not last or size == len(data) - body):
+                _parts.move_to_end(key)
+                return _parts[key]
+    return None
+
+
+def _head(data: bytes, pos: int) -> tuple[str, str, int]:
+    description, body = read_string(data, pos + 1)
+    producer, body = read_string(data, body)
+    return description, producer, body
+
+
+def after_head(data: bytes, pos: int) -> int:
+    """
+    Return where the part of a static record begins that files may share.
+
+    Parameters
+    ----------
+    data : bytes
+        Payload of a block.
+    pos : int
+        Where the record begins.
+
+    Returns
+    -------
+    body : int
+        After its description and producer; `pos` if they are damaged.
+    """
+    try:
+        return _head(data, pos)[2]
+    except BROKEN:
+        return pos
 
 
 def _decode(data: bytes, pos: int, *, last: bool) -> StaticPart:
@@ -120,7 +175,17 @@ def _decode(data: bytes, pos: int, *, last: bool) -> StaticPart:
         raise ValueError("a static record cannot be decoded (it is a frame)")
     if last and length != len(data) - pos:
         raise ValueError(f"a static record ends {len(data) - pos - length} bytes too early")
-    return StaticPart(record, length, _digest(data[pos : pos + length]), _probe(data, pos, length))
+    info, body = record["info"], after_head(data, pos)
+    size = pos + length - body
+    return StaticPart(
+        record,
+        length,
+        _digest(data[body : body + size]),
+        _probe(data, body, size),
+        size,
+        info["description"],
+        info["producer"],
+    )
 
 
 def _probe(data: bytes, pos: int, length: int) -> bytes:
@@ -141,8 +206,19 @@ def merge(parts: list[StaticPart]) -> StaticTables:
     Returns
     -------
     tables : StaticTables
-        Shared between files; treat as read-only.
+        Shared between files, all but description and producer; treat as
+        read-only.
     """
+    tables = _merged(parts)
+    description = next((p.description for p in reversed(parts) if p.description), "")
+    producer = next((p.producer for p in reversed(parts) if p.producer), "")
+    if (tables.description, tables.producer) != (description, producer):
+        tables = copy.copy(tables)
+        tables.description, tables.producer = description, producer
+    return tables
+
+
+def _merged(parts: list[StaticPart]) -> StaticTables:
     key = tuple(part.digest for part in parts)
     with _lock:
         if key in _models:

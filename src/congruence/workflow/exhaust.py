@@ -1,0 +1,369 @@
+"""
+The job behind ``congruence exhaust``: two samples in, a result folder out.
+
+See ``docs/explanation/exhaustiveness.md`` for what each number is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.compute.exhaustiveness_verdicts import assess, map_verdict
+from congruence.compute.metric import Metric
+from congruence.compute.rmsd import rmsd_matrix
+from congruence.core.provenance import Losses, versions
+from congruence.core.results import Alignment, DistanceMatrix, Level
+from congruence.errors import CheckFailedError, ConfigError
+from congruence.workflow.exhaust_maps import MapMaker, write_centers
+from congruence.workflow.exhaust_tables import (
+    SCAN_HEADER,
+    against_published,
+    member_rows,
+    result_data,
+    scan_rows,
+    statement,
+)
+from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.samples import Samples, open_samples
+from congruence.workflow.swaps import swap_groups
+
+if TYPE_CHECKING:
+    from congruence.workflow.exhaust_options import ExhaustOptions
+    from collections.abc import Sequence
+
+    from congruence.core.exhaustiveness import Exhaustiveness
+    from congruence.core.results import Verdict
+    from congruence.core.topology import CopyGroup
+
+__all__ = ["ExhaustSummary", "check_levels", "exhaust"]
+
+_MANY = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class ExhaustSummary:
+    """
+    What came of a job.
+
+    Parameters
+    ----------
+    out : Path
+        The result folder.
+    result : Exhaustiveness
+        The tests.
+    losses : Losses
+        What could not be used.
+    name : str
+        Name of the system.
+    """
+
+    out: Path
+    result: Exhaustiveness
+    losses: Losses
+    name: str
+
+
+def exhaust(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    options: ExhaustOptions,
+    *,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> ExhaustSummary:
+    """
+    Test two samples for exhaustive sampling and write a result folder.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        See ``samples.open_samples``.
+    out : str or Path
+        The folder to write, whole or not at all.
+    options : ExhaustOptions
+        What to do.
+    force : bool
+        Replace an earlier result of congruence.
+    reporter : Reporter, optional
+        Told of progress.
+
+    Returns
+    -------
+    summary : ExhaustSummary
+        Where the results are, and the results.
+
+    Raises
+    ------
+    InputError
+        If the inputs cannot be used, see ``samples.open_samples`` and
+        ``compute.exhaustiveness.check_samples``.
+    ConfigError
+        If options do not fit the inputs.
+    OutputError
+        If the folder cannot be written.
+    """
+    reporter, out = reporter or Silent(), Path(out)
+    check_target(out, force=force)
+    samples = open_samples(
+        inputs,
+        scores=options.scores,
+        sizes=options.sizes,
+        split=options.split,
+        seed=options.seed,
+        resolution=options.resolution,
+        state=options.state,
+        choice=options.choice,
+    )
+    for line in samples.log:
+        reporter.say(line)
+    for line in samples.warnings:
+        reporter.warn(line)
+    job = _Job(samples, options, reporter)
+    result, matrix = job.assess(_published_folder(inputs, options))
+    with result_folder(out, force=force) as partial:
+        result = job.write(partial, result, matrix)
+    return ExhaustSummary(out, result, samples.losses, options.name)
+
+
+def _published_folder(inputs: Sequence[str | Path], options: ExhaustOptions) -> Path | None:
+    """Return the folder of published numbers: the given one, or that of the matrix itself."""
+    if options.published is not None or not options.compat or len(inputs) != 1:
+        return options.published
+    here = Path(inputs[0])
+    here = here if here.is_dir() else here.parent
+    return here if len(list(here.glob("*.ChiSquare_Grid_Stats.txt"))) == 1 else None
+
+
+def check_levels(verdicts: Sequence[Verdict], fail_on: str | None) -> None:
+    """
+    Fail if a verdict is as serious as asked for.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        The verdicts.
+    fail_on : {"note", "warning", "fail"} or None
+        Level from which on it is a failure.
+
+    Raises
+    ------
+    CheckFailedError
+        If one is; the first of them is told.
+    """
+    if fail_on is None:
+        return
+    order = list(Level)
+    bad = [v for v in verdicts if order.index(v.level) >= order.index(Level(fail_on))]
+    if bad:
+        raise CheckFailedError(
+            f"{len(bad)} of {len(verdicts)} verdicts are {fail_on} or worse: {bad[0].claim}",
+            hint=bad[0].advice,
+        )
+
+
+class _Job:
+    def __init__(self, samples: Samples, options: ExhaustOptions, reporter: Reporter) -> None:
+        self.samples, self.options, self.reporter = samples, options, reporter
+        self.groups: tuple[CopyGroup, ...] = ()
+        self.metric: Metric | None = None
+        self.selections = {}
+        if samples.ensemble is not None:
+            if options.align is None:
+                raise ConfigError(
+                    "the alignment of the distance is missing",
+                    hint="--align none when a map or a fixed part gives the frame, superpose when "
+                    "models may turn and shift, center when they may only shift.",
+                )
+            self.groups = self._groups()
+            self.metric = Metric(
+                options.align,
+                measure=options.rmsd or None,
+                weights="none" if options.compat else options.weights,
+                copies=self.groups or "off",
+            )
+            self.selections = {
+                name: samples.ensemble.beads(text) for name, text in options.densities.items()
+            }
+        elif options.densities or options.rmsd or options.symmetry:
+            raise ConfigError(
+                "a distance matrix has no coordinates: no densities, selections or symmetry",
+                hint="Give the models themselves.",
+            )
+
+    def _groups(self) -> tuple[CopyGroup, ...]:
+        from congruence.io.sampcon import read_symmetry
+
+        assert self.samples.ensemble is not None
+        topology = self.samples.ensemble.topology
+        if self.options.symmetry is not None:
+            return swap_groups(topology, read_symmetry(self.options.symmetry))
+        if self.options.copies == "auto" and not self.options.compat:
+            return topology.copy_groups()
+        return ()
+
+    def _distances(self) -> tuple[DistanceMatrix, DistanceMatrix]:
+        """Return the distances as the tests take them, and with all their digits."""
+        samples, compat = self.samples, self.options.compat
+        if samples.matrix is not None:
+            given = samples.matrix
+            if self.options.align is not None and "not known" in given.definition.get("alignment", ""):  # fmt: skip
+                words = given.definition | {"alignment": f"{self.options.align}, as the user says"}
+                given = dataclasses.replace(
+                    given, alignment=Alignment(self.options.align), definition=words
+                )
+            return given, given
+        assert samples.ensemble is not None and self.metric is not None
+        m = len(samples.names)
+        self.reporter.say(f"distances of {m:,} models, alignment {self.metric.mode}")
+        exact = rmsd_matrix(
+            samples.ensemble,
+            self.metric,
+            dtype=np.float64 if compat or m <= _MANY else np.float32,
+            progress=lambda done, total: self.reporter.advance("distances", done, total),
+        )
+        if not compat:
+            return exact, exact
+        rounded = dataclasses.replace(exact, condensed=exact.condensed.astype(np.float32))
+        return rounded, exact
+
+    def assess(self, published: Path | None) -> tuple[Exhaustiveness, DistanceMatrix]:
+        """Run the tests that need no maps."""
+        from congruence.io.sampcon_published import read_published
+
+        matrix, exact = self._distances()
+        result = assess(
+            matrix,
+            self.samples.n_a,
+            self.samples.scores,
+            settings=self.options.settings,
+            exact=exact,
+            progress=lambda done, total: self.reporter.advance("thresholds", done, total),
+        )
+        if published is not None:
+            rows, verdict = against_published(result, read_published(published))
+            result = dataclasses.replace(
+                result,
+                differences=(*result.differences, *rows),
+                verdicts=(*result.verdicts, verdict),
+            )
+        return result, matrix
+
+    def write(
+        self, partial: Path, result: Exhaustiveness, matrix: DistanceMatrix
+    ) -> Exhaustiveness:
+        """Write everything; return the result with its maps."""
+        from congruence.io.matrix import save_matrix
+        from congruence.io.store import write_csv, write_json
+        from congruence.plots.exhaustiveness import save_figures
+
+        options = self.options
+        json_name = f"{options.name}.output.json" if options.compat else "exhaustiveness.json"
+        result = self._with_maps(partial, result)
+        centers = write_centers(partial, self.samples, result, json_name=json_name)
+        if options.compat:
+            self._write_compat(partial, result, matrix, centers)
+        else:
+            save_matrix(matrix, partial)
+        write_json(partial / "exhaustiveness.json", result_data(result, options.name))
+        write_csv(partial / "scan.csv", SCAN_HEADER, scan_rows(result))
+        distances: dict[int, float] = {}
+        for cluster in result.clusters:
+            row = matrix.row(cluster.center)
+            distances.update({int(i): float(row[i]) for i in cluster.members})
+        header, rows = member_rows(result, self.samples, distances)
+        write_csv(partial / "models.csv", header, rows)
+        text = statement(result, options.name) + "\n"
+        (partial / "statement.txt").write_text(text, encoding="utf-8")
+        self.reporter.say("drawing")
+        save_figures(result, self.samples.scores, partial, name=options.name)
+        self._write_run_json(partial)
+        return result
+
+    def _with_maps(self, partial: Path, result: Exhaustiveness) -> Exhaustiveness:
+        if not self.selections or not result.clusters or self.samples.ensemble is None:
+            return result
+        assert self.metric is not None
+        options = self.options
+        maker = MapMaker(
+            self.samples.ensemble,
+            self.samples.n_a,
+            self.metric,
+            self.groups,
+            self.selections,
+            options.voxel,
+            options.map_resolution,
+            options.compat,
+        )
+        maps = maker.write(partial, result, self.reporter)
+        return dataclasses.replace(
+            result, maps=maps, verdicts=(*result.verdicts, map_verdict(maps))
+        )
+
+    def _write_compat(
+        self,
+        partial: Path,
+        result: Exhaustiveness,
+        matrix: DistanceMatrix,
+        centers: tuple[str, ...],
+    ) -> None:
+        from congruence.io.sampcon_write import output_data, write_identities, write_protocol
+        from congruence.io.store import write_json
+
+        samples, options = self.samples, self.options
+        given = options.threshold is not None
+        write_protocol(partial, options.name, result, matrix, given=given)
+        inputs: dict[str, Any] = {"input_frames": list(samples.names)}
+        if samples.kind == "frames":
+            inputs = {"input_files": dict(zip("AB", samples.files, strict=False))}
+        else:
+            write_identities(partial, samples.names, samples.n_a)
+        data = output_data(
+            result,
+            inputs=inputs,
+            ranges={name: _domains(text) for name, text in options.densities.items()},
+            centers=centers,
+            given=given,
+        )
+        write_json(partial / f"{options.name}.output.json", data)
+
+    def _write_run_json(self, partial: Path) -> None:
+        from congruence.io.store import file_key, write_json
+
+        samples, losses = self.samples, self.samples.losses
+        written = [p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file()]
+        arguments = {
+            k: str(v) if isinstance(v, Path) else v
+            for k, v in dataclasses.asdict(self.options).items()
+        }
+        arguments["scores"] = [str(p) for p in self.options.scores or ()]
+        data = {
+            "program": "congruence",
+            "command": "exhaust",
+            "versions": versions(),
+            "arguments": arguments,
+            "seed": self.options.seed,
+            "samples": {"kind": samples.kind, "A": samples.sizes[0], "B": samples.sizes[1]},
+            "log": samples.log,
+            "warnings": samples.warnings,
+            "left_out": {"count": len(losses), "by_reason": losses.by_reason()},
+            "inputs": [{"path": name, **file_key(Path(name))} for name in samples.files],
+            "files": sorted(n for n in written if not Path(n).name.startswith(".")),
+        }
+        write_json(partial / RUN_JSON, data)
+
+
+def _domains(text: str) -> list[Any]:
+    """Write a selection as the domains of a range file."""
+    from congruence.core.selection import parse
+
+    found: list[Any] = []
+    for term in parse(text).terms:
+        name = term.name + (f".{term.copy}" if term.copy is not None else "")
+        found += [[a, b if b is not None else -1, name] for a, b in term.ranges] or [name]
+    return found

@@ -1,0 +1,154 @@
+"""Distances of an ensemble within the memory at hand, with a checkpoint when they take long."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.core.provenance import content_key, versions
+from congruence.core.results import DistanceMatrix
+from congruence.core.topology import CopyGroup
+from congruence.errors import InputError
+from congruence.workflow.memory import memory_at_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from congruence.compute.metric import Metric
+    from congruence.core.ensemble import Ensemble
+
+__all__ = ["CHECKPOINT_PAIRS", "distances_key", "measure_distances", "remove_tiles"]
+
+CHECKPOINT_PAIRS = 50_000_000
+"""From so many pairs on (10,000 models) tiles of distances are kept until the job is done."""
+
+_DOUBLE_UP_TO = 3000
+_BLOCK = 1024
+
+
+def measure_distances(
+    ensemble: Ensemble,
+    metric: Metric,
+    *,
+    memory: int | None = None,
+    tiles: Path | None = None,
+    checkpoint_pairs: int = CHECKPOINT_PAIRS,
+    progress: Callable[[int, int], None] | None = None,
+) -> DistanceMatrix:
+    """
+    Compute all distances, from pseudo-beads where that pays.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    metric : Metric
+        The definition of the distance.
+    memory : int, optional
+        Bytes that may be taken; what is at hand by default. It decides whether
+        the distances can be kept, not what they are.
+    tiles : Path, optional
+        Folder for the tiles of a large job, which continues from them after it
+        was interrupted. Not removed here.
+    checkpoint_pairs : int
+        Number of pairs from which on `tiles` is used.
+    progress : callable, optional
+        Called with the number of tiles done and of all tiles.
+
+    Returns
+    -------
+    matrix : DistanceMatrix
+        In double precision up to 3,000 models, in single precision above.
+
+    Raises
+    ------
+    InputError
+        If the distances do not fit in memory.
+    OutputError
+        If `tiles` is a folder of another job, or cannot be written.
+    """
+    from congruence.compute.compression import compressed_matrix, compressed_tiles
+    from congruence.compute.plan import plan_matrix
+    from congruence.io.tiles import DistanceFolder
+
+    m, n, _ = ensemble.shape
+    memory = memory_at_hand() if memory is None else memory
+    plan = plan_matrix(m, n, memory, alignment=metric.mode, rate=1e11)
+    if plan.way != "condensed":
+        raise _too_many(m, memory)
+    dtype = np.float64 if m <= _DOUBLE_UP_TO else np.float32
+    if tiles is None or m * (m - 1) // 2 < checkpoint_pairs:
+        return compressed_matrix(ensemble, metric, dtype=dtype, progress=progress)
+    key = distances_key(ensemble, metric)
+    folder = DistanceFolder(tiles, m, key=key, edge=plan.edge, dtype=dtype)
+    definition = compressed_tiles(ensemble, folder, metric, edge=plan.edge, progress=progress)
+    weights = metric.weights if isinstance(metric.weights, str) else "given"
+    return DistanceMatrix(
+        folder.condensed(), m, metric.mode, weights, ensemble.models.names, definition
+    )
+
+
+def _too_many(m: int, memory: int) -> InputError:
+    needed, at_hand = 4 * (m * (m - 1) // 2) / 1e9, memory / 1e9
+    return InputError(
+        f"the distances of {m:,} models take {needed:.1f} GB and work space; "
+        f"{at_hand:.1f} GB of memory are at hand",
+        hint="Choose fewer models (--best, --every), or cluster without a matrix from Python: "
+        "congruence.compute.streaming.threshold_clusters and congruence.compute.medoids.clara.",
+    )
+
+
+def distances_key(ensemble: Ensemble, metric: Metric) -> str:
+    """
+    Name the distances of an ensemble by the content that they follow from.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    metric : Metric
+        The definition of the distance.
+
+    Returns
+    -------
+    key : str
+        Another one for other coordinates, beads, definition or versions.
+    """
+    digest = hashlib.sha256()
+    for start in range(0, len(ensemble), _BLOCK):
+        digest.update(np.ascontiguousarray(ensemble.coordinates[start : start + _BLOCK]))
+    return content_key(digest.hexdigest(), ensemble.topology.key, _metric_words(metric), versions())
+
+
+def _metric_words(metric: Metric) -> dict[str, str]:
+    """Return the fields of a metric as texts; arrays by their content."""
+    return {field.name: _word(getattr(metric, field.name)) for field in fields(metric)}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, list | tuple):
+        return " + ".join(map(_word, value))
+    if isinstance(value, CopyGroup):
+        return f"{value.molecule} {value.copies} {_word(value.beads)}"
+    return str(value)
+
+
+def remove_tiles(tiles: Path) -> None:
+    """
+    Remove the checkpoint of a job that is done.
+
+    Parameters
+    ----------
+    tiles : Path
+        The folder of tiles; nothing happens when there is none.
+    """
+    from congruence.io.tiles import DistanceFolder
+
+    if (tiles / "manifest.json").exists():
+        DistanceFolder.existing(tiles).remove()

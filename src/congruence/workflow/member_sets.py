@@ -1,0 +1,418 @@
+"""Members of clusters, superposed and relabelled as their run did, from what it wrote."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.core.ensemble import Ensemble
+from congruence.core.placement import PlacedModels
+from congruence.core.results import Alignment
+from congruence.core.selection import parse
+from congruence.errors import ConfigError, FormatError, InputError
+from congruence.workflow.config import ClusterConfig, load_config
+from congruence.workflow.folder import RUN_JSON, listed_files
+from congruence.workflow.frames import FramePool, read_coordinates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from congruence.core.models import ModelTable
+    from congruence.core.topology import Topology
+    from congruence.typing import FloatArray, IntArray
+
+__all__ = ["MemberSet", "Spread", "read_sets"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """
+    How the members of clusters are compared.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        How two models are brought together.
+    measured : tuple of str
+        Selections that the run measured; empty for every bead.
+    on : tuple of str
+        Selections superposed or centred on; empty for the measured ones.
+    weights : {"residues", "none"}
+        Weight of a bead.
+    copies : {"auto", "off"}
+        Whether copies may take each other's place between clusters.
+    """
+
+    alignment: Alignment
+    measured: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+    weights: str = "residues"
+    copies: str = "auto"
+
+    def measured_beads(self, topology: Topology) -> IntArray:
+        """
+        Return the beads that the run measured.
+
+        Parameters
+        ----------
+        topology : Topology
+            The beads.
+
+        Returns
+        -------
+        beads : ndarray, dtype=int64, shape=(b,)
+            Ascending.
+        """
+        return _union(self.measured, topology)
+
+    def fitted_beads(self, topology: Topology) -> IntArray:
+        """
+        Return the beads that are superposed.
+
+        Parameters
+        ----------
+        topology : Topology
+            The beads.
+
+        Returns
+        -------
+        beads : ndarray, dtype=int64, shape=(b,)
+            Ascending.
+        """
+        return _union(self.on or self.measured, topology)
+
+    def bead_weights(self, topology: Topology) -> FloatArray:
+        """
+        Return the weight of every bead.
+
+        Parameters
+        ----------
+        topology : Topology
+            The beads.
+
+        Returns
+        -------
+        weights : ndarray, dtype=float64, shape=(n,)
+            Residues per bead, or ones.
+        """
+        if self.weights == "residues":
+            return topology.residue_counts.astype(np.float64)
+        return np.ones(len(topology))
+
+    def words(self) -> dict[str, str]:
+        """
+        Say how models are compared.
+
+        Returns
+        -------
+        words : dict of str to str
+            For a person.
+        """
+        on = " + ".join(self.on) or "the measured beads"
+        return {
+            "alignment": str(self.alignment),
+            "superposed on": on if self.alignment is not Alignment.NONE else "nothing",
+            "measured by the run": " + ".join(self.measured) or "all beads",
+            "weights": self.weights,
+            "copies": "as the run matched them" if self.copies == "auto" else "as named",
+        }
+
+
+def _union(texts: Sequence[str], topology: Topology) -> IntArray:
+    if not texts:
+        return np.arange(len(topology))
+    return np.flatnonzero(np.any([parse(t).mask(topology) for t in texts], axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class MemberSet:
+    """
+    The members of one cluster.
+
+    Parameters
+    ----------
+    name : str
+        What to call it, such as ``"cluster.0"``.
+    coordinates : ndarray, dtype=float64, shape=(k,n,3)
+        Members at their placement, copies relabelled, best score first; in Å.
+    topology : Topology
+        The *n* beads.
+    frames : tuple of (str, int)
+        File and frame of each member.
+    runs : tuple of str
+        Run of each member; empty when unknown.
+    distances : ndarray, dtype=float64, shape=(k,k), optional
+        Distances that the run computed over what it measured, in Å.
+    folder : Path, optional
+        Folder of the cluster, with ``K.rmf3`` of the members that were written.
+    """
+
+    name: str
+    coordinates: FloatArray
+    topology: Topology
+    frames: tuple[tuple[str, int], ...]
+    runs: tuple[str, ...] = ()
+    distances: FloatArray | None = None
+    folder: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def rmf_of(self, member: int) -> Path | None:
+        """
+        Find the RMF file that holds a member as placed.
+
+        Parameters
+        ----------
+        member : int
+            Position of the member.
+
+        Returns
+        -------
+        path : Path or None
+            None when it was not written.
+        """
+        if self.folder is None:
+            return None
+        path = self.folder / f"{member}.rmf3"
+        return path if path.is_file() else None
+
+
+def read_sets(
+    paths: Sequence[Path],
+    options: dict[str, Any],
+    *,
+    alignment_needed: bool = True,
+    pool: FramePool | None = None,
+) -> tuple[list[MemberSet], Spread]:
+    """
+    Read the members of clusters.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Result folders (all their clusters), or folders of clusters: of a
+        result folder, or any folder with ``0.rmf3``, ``1.rmf3``, ...
+    options : dict
+        What shall differ from the run: ``align``, ``align_on``, ``rmsd``,
+        ``weights``, ``copies``, ``resolution``, ``state``. `align` is needed
+        where no run says it.
+    alignment_needed : bool
+        Whether it is an error when the alignment is not known; else members
+        are taken as they are.
+    pool : FramePool, optional
+        Open files to share.
+
+    Returns
+    -------
+    sets : list of MemberSet
+        One per cluster, in the order given.
+    spread : Spread
+        How they are compared.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no members, or the clusters differ in topology.
+    ConfigError
+        If the alignment is not known.
+    """
+    pool = pool or FramePool()
+    folders = [folder for path in paths for folder in _cluster_folders(path)]
+    configs = [_run_config(folder) for folder in folders]
+    config = _agreed(folders, configs, options)
+    if config.align is None and not alignment_needed:
+        config = config.model_copy(update={"align": "none"})
+    if config.align is None:
+        raise ConfigError(
+            f"how the members of {folders[0]} were superposed is not known (--align)",
+            hint="Say --align none when they are compared as they are, as IMP's Precision does; "
+            "'superpose' or 'center' to bring each pair together first.",
+        )
+    sets = [
+        _set(folder, config, pool, own=own is not None)
+        for folder, own in zip(folders, configs, strict=True)
+    ]
+    _same_topology(sets)
+    spread = Spread(
+        Alignment(config.align or "none"),
+        config.rmsd,
+        config.align_on,
+        config.weights,
+        config.copies,
+    )
+    changed = any(own is not None and _differs(own, config) for own in configs)
+    if changed:
+        sets = [replace(s, distances=None) for s in sets]
+    return sets, spread
+
+
+def _differs(own: ClusterConfig, config: ClusterConfig) -> bool:
+    names = ("align", "align_on", "rmsd", "weights", "resolution", "state")
+    return any(getattr(own, name) != getattr(config, name) for name in names)
+
+
+def _cluster_folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise InputError(
+            f"there is no folder {path}",
+            hint="Give a result folder of congruence, or folders of clusters with 0.rmf3, 1.rmf3 ...",
+        )
+    if (path / "0.rmf3").is_file() or path.name.startswith("cluster."):
+        return [path]
+    found = [p for p in path.glob("cluster.*") if p.is_dir() and p.suffix[1:].isdecimal()]
+    if not found:
+        raise InputError(
+            f"{path} holds no clusters",
+            hint="Give a result folder of congruence, or folders of clusters with 0.rmf3, 1.rmf3 ...",
+        )
+    return sorted(found, key=lambda p: int(p.suffix[1:]))
+
+
+def _run_config(folder: Path) -> ClusterConfig | None:
+    parent = folder.parent
+    if listed_files(parent) is None or not (parent / "config.toml").is_file():
+        return None
+    path = parent / "config.toml"
+    return ClusterConfig.checked(load_config(path), where=str(path))
+
+
+def _agreed(
+    folders: Sequence[Path], configs: Sequence[ClusterConfig | None], options: dict[str, Any]
+) -> ClusterConfig:
+    known = [c for c in configs if c is not None]
+    base = known[0] if known else ClusterConfig()
+    for folder, config in zip(folders, configs, strict=True):
+        if config is not None and _differs(base, config) and "align" not in options:
+            raise ConfigError(
+                f"{folder} and {folders[0]} are of runs that compared models in different ways",
+                hint="Say how to compare them with --align and --align-on.",
+            )
+    if options.get("align") == "none" and "align_on" not in options:
+        options = {**options, "align_on": ()}
+    return ClusterConfig.checked({**base.model_dump(), **options}, where="the options")
+
+
+def _set(folder: Path, config: ClusterConfig, pool: FramePool, *, own: bool) -> MemberSet:
+    written = _written(folder)
+    if own:
+        return _own_set(folder, config, pool, written)
+    if not written:
+        raise InputError(
+            f"{folder} holds no members", hint="Members are 0.rmf3, 1.rmf3, ... in that folder."
+        )
+    coordinates, topology = _from_members(folder, written, config, pool)
+    frames = tuple((str(folder / f"{k}.rmf3"), 0) for k in written)
+    runs = _runs_of_stat(folder / "stat.out", written)
+    return MemberSet(str(folder), coordinates, topology, frames, runs, folder=folder)
+
+
+def _written(folder: Path) -> list[int]:
+    return sorted(int(p.stem) for p in folder.glob("*.rmf3") if p.stem.isdecimal())
+
+
+def _from_members(
+    folder: Path, members: Iterable[int], config: ClusterConfig, pool: FramePool
+) -> tuple[FloatArray, Topology]:
+    state = None if config.state == "all" else config.state
+    points, first = [], None
+    for k in members:
+        file = pool.get(str(folder / f"{k}.rmf3"))
+        topology = file.topology(config.resolution, state=state)
+        if first is None:
+            first = topology
+        elif first.key != topology.key:
+            raise InputError(
+                f"members of {folder} differ in topology: {first.first_difference(topology)}",
+                hint="Compare models of one system.",
+            )
+        points.append(file.coordinates([0], config.resolution, state=state)[0])
+    assert first is not None
+    return np.stack(points), first
+
+
+def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
+    """Tell the run of each member by the folder of its RMF file; nothing when not known."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [ast.literal_eval(lines[k]) for k in members]
+        names = [str(row.get("rmf_file_full_path") or row["rmf_file"]) for row in rows]
+    except (OSError, ValueError, SyntaxError, IndexError, KeyError, AttributeError):
+        return ()
+    return tuple(name.replace("//", "/").rpartition("/rmfs/")[0] for name in names)
+
+
+def _own_set(folder: Path, config: ClusterConfig, pool: FramePool, written: list[int]) -> MemberSet:
+    from congruence.io.matrix import load_matrix
+    from congruence.io.store import read_csv, read_json
+    from congruence.workflow.recluster import read_models
+
+    parent = folder.parent
+    record = read_json(parent / RUN_JSON)
+    table = read_models(parent / "models.csv", str(record.get("score", "")))
+    columns = read_csv(parent / "models.csv")
+    label = folder.suffix[1:]
+    rows = [i for i, c in enumerate(columns["cluster"]) if c == label]
+    try:
+        rows.sort(key=lambda i: int(columns["member"][i]))
+    except ValueError as error:
+        raise FormatError(
+            f"holds no order of members: {error}", path=parent / "models.csv"
+        ) from error
+    if not rows:
+        raise InputError(f"{parent} has no cluster {label}", hint="Its models.csv lists them.")
+    members = np.array(rows, dtype=np.int64)
+    part = table.take(members)
+    if written == list(range(len(members))):
+        coordinates, topology = _from_members(folder, written, config, pool)
+    else:
+        coordinates, topology = _placed(part, config, pool, folder)
+    matrix = load_matrix(parent).take(members)
+    return MemberSet(
+        f"cluster.{label}",
+        coordinates,
+        topology,
+        tuple(zip(map(str, part.file), map(int, part.frame), strict=True)),
+        tuple(map(str, part.run)),
+        matrix.square(),
+        folder,
+    )
+
+
+def _placed(
+    table: ModelTable, config: ClusterConfig, pool: FramePool, folder: Path
+) -> tuple[FloatArray, Topology]:
+    """Read members from the files of the sampling and lay them on the first again."""
+    from congruence.compute.rmsd import place
+    from congruence.workflow.job import job_metric
+
+    try:
+        coordinates, topology = read_coordinates(
+            pool, table, resolution=config.resolution, state=config.state
+        )
+    except InputError as error:
+        raise InputError(
+            f"not all members of {folder} were written, and those of the sampling cannot be read: "
+            f"{error.message}",
+            hint="Run this in the folder where 'congruence cluster' ran, or cluster again with "
+            "--members all.",
+        ) from error
+    ensemble = Ensemble(coordinates, topology, table)
+    every = np.arange(len(table))
+    placements = place(ensemble, every, 0, job_metric(config))
+    placed = PlacedModels(ensemble, every, placements, topology.copy_groups())
+    return placed.read(0, len(table)), topology
+
+
+def _same_topology(sets: Sequence[MemberSet]) -> None:
+    for other in sets[1:]:
+        if other.topology.key != sets[0].topology.key:
+            raise InputError(
+                f"{sets[0].name} and {other.name} differ in topology: "
+                f"{sets[0].topology.first_difference(other.topology)}",
+                hint="Compare clusters of one system.",
+            )

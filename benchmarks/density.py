@@ -8,13 +8,12 @@ error is that against untruncated Gaussians in float64.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.measure import Job, Row, interleaved
+from benchmarks.measure import Job, Row, interleaved, using
 from congruence.compute.density import common_grid, gaussian_sigma, localization_density
 
 if TYPE_CHECKING:
@@ -69,16 +68,16 @@ def rows(quick: bool) -> list[Row]:
         sigma = gaussian_sigma(resolution)
         job = partial(localization_density, models, mass, grid=grid, map_resolution=resolution)
         loops = ("numpy",) if quick else ("numba", "numpy")
-        jobs = {name: Job(partial(_with, name, job)) for name in loops}
+        jobs = {name: Job(partial(using, name, job)) for name in loops}
         jobs["splat"] = Job(partial(splat, models[:few], mass, grid, sigma))
         for name in loops:
-            _with(name, partial(localization_density, models[:1], mass, grid=grid))
+            using(name, partial(localization_density, models[:1], mass, grid=grid))
         spent = interleaved(jobs, repeats)
         peer = spent["splat"].times(m / few)
         exact = direct(models[:few], mass, grid, sigma)
         theirs = np.abs(splat(models[:few], mass, grid, sigma) - exact).max() / exact.max()
         for name in loops:
-            made = _with(
+            made = using(
                 name,
                 partial(
                     localization_density, models[:few], mass, grid=grid, map_resolution=resolution
@@ -97,15 +96,3 @@ def rows(quick: bool) -> list[Row]:
                 )
             )
     return out
-
-
-def _with(kernel, job):
-    before = os.environ.get("CONGRUENCE_KERNEL")
-    os.environ["CONGRUENCE_KERNEL"] = kernel
-    try:
-        return job()
-    finally:
-        if before is None:
-            del os.environ["CONGRUENCE_KERNEL"]
-        else:
-            os.environ["CONGRUENCE_KERNEL"] = before

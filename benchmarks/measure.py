@@ -68,6 +68,18 @@ class Row:
         ]
 
 
+def using(kernel: str, job: Callable[[], Any]) -> Any:
+    """Run a job with the compiled loops ("numba") or without ("numpy")."""
+    before = os.environ.get("CONGRUENCE_KERNEL")
+    os.environ["CONGRUENCE_KERNEL"] = kernel
+    try:
+        return job()
+    finally:
+        del os.environ["CONGRUENCE_KERNEL"]
+        if before is not None:
+            os.environ["CONGRUENCE_KERNEL"] = before
+
+
 def interleaved(jobs: dict[str, Job], repeats: int) -> dict[str, Spent]:
     """Run the jobs in turn, several times, and return the median of each."""
     wall: dict[str, list[float]] = {name: [] for name in jobs}

@@ -9,12 +9,11 @@ are unstructured noise around a mean: nothing in them can be compressed.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 import numpy as np
 
-from benchmarks.measure import Job, Row, interleaved
+from benchmarks.measure import Job, Row, interleaved, using
 from congruence.compute.rmsd import estimate, rmsd_matrix
 
 _SHARE = 5
@@ -62,8 +61,8 @@ def rows(quick: bool) -> list[Row]:
     m, n, repeats = (20, 10, 1) if quick else (2000, 1000, 5)
     models = made_models(m, n)
     if not quick:
-        os.environ.setdefault("CONGRUENCE_KERNEL", "numba")
-        rmsd_matrix(models[:2], alignment="superpose")  # compiles, or reads the cache
+        # Compile, or read the cache.
+        using("numba", partial(rmsd_matrix, models[:2], alignment="superpose"))
     jobs = {
         f"{alignment}, {precision}": Job(
             partial(rmsd_matrix, models, alignment=alignment, precision=precision)

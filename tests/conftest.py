@@ -1,7 +1,12 @@
 """Golden tests are counted, and where the shared data are, none may be skipped."""
 
+import os
+
 import pytest
 from sharedpaths import DATA
+
+# Tests that want a cache of coordinates name a folder of their own.
+os.environ["CONGRUENCE_CACHE"] = "off"
 
 
 def golden(reports):

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.golden, needs_shared]
 @pytest.fixture(autouse=True)
 def no_figure(monkeypatch):
     monkeypatch.setattr("congruence.workflow.results.draw", lambda *_: None)
+    monkeypatch.setattr("congruence.workflow.results.write_precision", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(

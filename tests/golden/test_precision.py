@@ -188,7 +188,9 @@ def copies():
     return tool
 
 
-@pytest.mark.parametrize("path", sorted(COPIES.glob("precision.pairwise_*.out")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted(COPIES.glob("precision.pairwise_*.out")), ids=lambda p: p.name
+)
 def test_the_last_copy_counts(path, tmp_path):
     tool = copies()
     tool.set_precision_style(path.name.split(".")[1])
@@ -199,7 +201,7 @@ def test_the_last_copy_counts(path, tmp_path):
 def test_a_missing_molecule_is_an_error_and_no_crash(tmp_path):
     tool = copies()
     tool.selection_dictionary = {"nosuch": ["nosuch"]}
-    with pytest.raises(SelectionError, match="nosuch.*matches nothing"):
+    with pytest.raises(SelectionError, match=r"nosuch.*matches nothing"):
         tool.get_precision("set", "set", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 

@@ -40,6 +40,7 @@ def result(runs, tmp_path_factory):
 
 @pytest.fixture
 def no_figure(monkeypatch):
-    """Leave out the figure, which takes most of the time of a small job."""
+    """Leave out figures and precision, which take most of the time of a small job."""
     monkeypatch.setattr("congruence.workflow.results.draw", lambda *_: None)
     monkeypatch.setattr("congruence.workflow.recluster.draw", lambda *_: None)
+    monkeypatch.setattr("congruence.workflow.results.write_precision", lambda *_, **__: None)

@@ -407,7 +407,7 @@ def test_members_are_written_as_asked(asked, runs, tmp_path, no_figure):
     assert congruence("cluster", runs, *ASKED, *words) == 0
     folder = tmp_path / "out" / "cluster.0"
     written = sorted(int(p.stem) for p in folder.glob("*.rmf3") if p.stem.isdigit())
-    assert sorted(int(p.stem) for p in folder.glob("*.pdb")) == written
+    assert sorted(int(p.stem) for p in folder.glob("[0-9]*.pdb")) == written
     expected = MEMBERS[asked]
     if expected == "center":
         said = record(tmp_path / "out", "clusters.json")["clusters"][0]

@@ -183,7 +183,8 @@ def test_result_page_names_every_file_and_column(runs: Path, tmp_path: Path) -> 
     text = (DOCS / "reference" / "results.md").read_text(encoding="utf-8")
     for path in (tmp_path / "out").rglob("*"):
         if path.is_file():
-            assert re.sub(r"^\d+\.", "K.", path.name) in text
+            name = re.sub(r"^\d+\.", "K.", path.name)
+            assert name in text, name
     header = (tmp_path / "out" / "models.csv").read_text(encoding="utf-8").splitlines()[0]
     named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert header.split(",") == named[: len(header.split(","))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the results.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and stop.")
+@click.option("--no-cache", is_flag=True, help="Read all coordinates from the RMF files, and keep none for the next time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the clusters as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None:
@@ -33,6 +35,8 @@ def command(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> N
     from congruence.workflow.config import load_config
     from congruence.workflow.job import cluster_runs
 
+    if values.pop("no_cache"):
+        os.environ["CONGRUENCE_CACHE"] = "off"
     path = values.pop("config_file")
     base = load_config(path) if path else {}
     config = cluster_config(ctx, values, base, where=str(path))

@@ -126,8 +126,10 @@ def _show(selected: Selected, *, as_json: bool) -> None:
         click.echo(f"{verdict.level}: {verdict.claim} ({verdict.evidence})")
         if verdict.advice:
             click.echo(f"  {verdict.advice}")
-    for name, number in selected.diagnosis.intervals.items():
-        click.echo(f"{name} of the scores, runs resampled: {number}")
+    if number := selected.diagnosis.intervals.get("D"):
+        click.echo(f"D of the scores, with runs resampled: {number}")
+        if number.is_known and number.note:
+            click.echo(f"  {number.note}")
     if selected.clusters is not None:
         sizes = ", ".join(map(str, selected.clusters.sizes)) or "none"
         click.echo(f"clusters of scores: {sizes} models; {selected.clusters.noise} in none")

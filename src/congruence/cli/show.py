@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from congruence.core.provenance import Losses
     from congruence.core.results import Clustering
     from congruence.workflow.job import JobSummary
@@ -33,7 +35,7 @@ def show_summary(summary: JobSummary, *, as_json: bool) -> None:
     elif summary.clustering is None:
         click.echo(f"dry run: nothing was written; {summary.out} would hold the results")
     else:
-        _print_table(summary.clustering)
+        _print_table(summary.clustering, _precision(summary.out))
         if left_out := _by_what(summary.losses):
             listed = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
             click.echo(f"left out: {listed} (where and why: {summary.out / 'run.json'})")
@@ -56,24 +58,49 @@ def _json(summary: JobSummary) -> str:
     return (summary.out / "clusters.json").read_text(encoding="utf-8")
 
 
-def _print_table(clustering: Clustering) -> None:
+def _precision(out: Path) -> dict[str, dict[str, Any]]:
+    """Read the precision of each cluster over what the run measured; nothing where there is none."""
+    try:
+        data = json.loads((out / "precision.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    main = data["main_selection"]
+    return {s["cluster"]: s["selections"].get(main, {}) for s in data["within"]}
+
+
+def _interval(found: dict[str, Any]) -> str:
+    ends = found.get("average_pairwise_interval")
+    return f"{ends[0]:.2f}-{ends[1]:.2f}" if ends else ""
+
+
+def _print_table(clustering: Clustering, precision: dict[str, dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Clusters", title_justify="left")
-    names = ("cluster", "models", "by half", "average RMSD (Å)", "best score", "center")
+    table = Table(title="Clusters", title_justify="left", padding=(0, 0, 0, 1))
+    more = ["95 %", "to center (Å)"] if precision else []
+    names = ["cluster", "models", "by half", "average RMSD (Å)", *more, "best score", "center"]
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=name in ("by half", "95 %", "center"))
     for c in clustering.clusters:
         score = "" if math.isnan(c.best_score) else f"{c.best_score:.2f}"
         halves = f"{c.by_half[0]} + {c.by_half[1]}"
+        found = precision.get(f"cluster.{c.index}", {})
+        to_center = found.get("average_to_center")
+        spread = [_interval(found), "" if to_center is None else f"{to_center:.2f}"]
         table.add_row(
-            str(c.index), str(c.size), halves, f"{c.average_rmsd:.2f}", score, f"model {c.center}"
+            *(str(c.index), str(c.size), halves, f"{c.average_rmsd:.2f}"),
+            *(spread if precision else ()),
+            *(score, f"model {c.center}"),
         )
     Console().print(table)
     click.echo(
         "by half: models of every other run + of the rest (of one run: of every other model)"
     )
+    if any(map(_interval, precision.values())):
+        click.echo(
+            "95 %: of the average RMSD, from resampling whole runs; with few runs it is crude"
+        )
     if len(clustering.noise):
         click.echo(f"{len(clustering.noise)} models belong to no cluster")
 

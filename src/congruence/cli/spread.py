@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from congruence.core.precision import Interval
-    from congruence.workflow.accuracy import AccuracyReport
-    from congruence.workflow.precision import PrecisionReport
+    from congruence.workflow.accuracy import AccuracyReport, SetAccuracy
+    from congruence.workflow.precision import PrecisionReport, SetReport
 
 __all__ = ["comparison", "named_words", "pairs", "show_accuracy", "show_precision"]
 
+_ENOUGH = 4
 _RUN = ("align", "align_on", "weights", "resolution", "state")
 
 
@@ -112,21 +113,20 @@ def show_precision(report: PrecisionReport, out: Path | None, *, as_json: bool) 
         return
     rows = [
         [
-            found.members.name,
+            _short(found),
             str(len(found.members)),
             name,
             f"{p.pairwise:.2f}",
             _ends(p.pairwise_interval),
             f"{p.to_center:.2f}",
-            f"{p.median_to_center:.2f}",
-            f"member {p.center}",
+            str(p.center),
             f"{p.compat.average_pairwise:.2f}",
         ]
         for found in report.sets
         for name, p in found.precision.items()
     ]
-    header = ["cluster", "models", "selection", "pairwise (Å)", "95 % over runs"]
-    _table("Precision", [*header, "to center (Å)", "median (Å)", "center", "compat pairwise"], rows)
+    header = ["cluster", "models", "selection", "pairwise", "95 %", "to center"]
+    _table("Precision (Å)", [*header, "center", "compat"], rows)
     for reason in dict.fromkeys(
         f"{s.members.name}: {p.no_interval}"
         for s in report.sets
@@ -138,16 +138,28 @@ def show_precision(report: PrecisionReport, out: Path | None, *, as_json: bool) 
     _show_patches(report)
     words = "; ".join(f"{k}: {v}" for k, v in report.spread.words().items())
     click.echo(f"compared by {report.options.style}; {words}")
-    click.echo("compat: as IMP's Precision counts, each model's distance of 0 to itself included")
+    click.echo(
+        "95 %: from resampling whole runs; compat: pairwise as IMP's Precision counts it, each "
+        "model's distance of 0 to itself included"
+    )
+    _warn_of_few_runs([p.pairwise_interval for s in report.sets for p in s.precision.values()])
     if out is not None:
         click.echo(f"results: {out} (start with precision.json and cluster.0/rmsf.png)")
+
+
+def _warn_of_few_runs(intervals: list[Interval | None]) -> None:
+    fewest = min((i.runs for i in intervals if i is not None), default=_ENOUGH)
+    if fewest < _ENOUGH:
+        click.echo(
+            f"intervals are from as few as {fewest} runs: they may be much too wide or too narrow"
+        )
 
 
 def _show_between(report: PrecisionReport) -> None:
     rows = [
         [
-            report.sets[i].members.name,
-            report.sets[j].members.name,
+            _short(report.sets[i]),
+            _short(report.sets[j]),
             name,
             f"{s.average:.2f}",
             f"{s.smallest:.2f}",
@@ -199,42 +211,54 @@ def show_accuracy(report: AccuracyReport, out: Path | None, *, as_json: bool) ->
         for frame, several in found.accuracy.items():
             rows += [
                 [
-                    found.members.name, frame, name, str(a.beads), f"{a.average:.2f}",
-                    _ends(a.interval), f"{a.minimum:.2f}", f"member {a.nearest}",
+                    _short(found), frame, name, str(a.beads), f"{a.average:.2f}",
+                    _ends(a.interval), f"{a.minimum:.2f}", str(a.nearest),
                 ]
                 for name, a in several.items()
             ]  # fmt: skip
     for entry in data["sets"]:
         placed += [
             [
-                entry["cluster"], frame, p["molecule"], f"{p['translation']:.1f}",
+                entry["cluster"].removeprefix("cluster."), frame, p["molecule"], f"{p['translation']:.1f}",
                 f"{p['rotation_degrees']:.0f}", f"{p['internal_rmsd']:.2f}",
             ]
             for frame, found in entry["frames"].items()
             for p in found["placement"]
         ]  # fmt: skip
-    header = ["cluster", "compared", "selection", "beads", "average (Å)", "95 % over runs"]
-    _table(f"Accuracy against {report.reference}", [*header, "minimum (Å)", "nearest"], rows)
+    header = ["cluster", "compared", "selection", "beads", "average", "95 %", "minimum", "nearest"]
+    _table(f"Accuracy (Å) against {report.reference}", header, rows)
     _table(
         "Placement of molecules, mean over members",
         ["cluster", "compared", "molecule", "shift (Å)", "turn (°)", "inside (Å)"],
         placed,
     )
+    _warn_of_few_runs(
+        [a.interval for s in report.sets for f in s.accuracy.values() for a in f.values()]
+    )
     if out is not None:
         click.echo(f"results: {out} (accuracy.csv and placement.csv have every member)")
 
 
+def _short(found: SetReport | SetAccuracy) -> str:
+    return found.members.name.removeprefix("cluster.")
+
+
 def _ends(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.low:.2f} - {interval.high:.2f}"
+    return "" if interval is None else f"{interval.low:.2f}-{interval.high:.2f}"
 
 
 def _table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
-    for at, name in enumerate(header):
-        table.add_column(name, justify="left" if at == 0 or "selection" in name else "right")
+    words = ("selection", "compared", "molecule")
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1),
+        show_edge=False,
+    )  # fmt: skip
+    for name in header:
+        table.add_column(name, justify="left" if name in words else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     Console().print(table)

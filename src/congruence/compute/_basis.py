@@ -59,8 +59,8 @@ class Basis:
     def groups(self) -> list[IntArray]:
         """Return the pseudo-beads of each group of copies, shape (copies, r)."""
         found, at = [], 0
-        for number, (v, c) in enumerate(zip(self.columns, self.copies, strict=True)):
-            if number:
+        for v, c in zip(self.columns, self.copies, strict=True):
+            if c > 1:
                 found.append(np.arange(at, at + c * v.shape[1]).reshape(c, -1))
             at += c * v.shape[1]
         return found
@@ -128,7 +128,12 @@ def _widen(v: FloatArray, rows: FloatArray, limit: float) -> FloatArray:
     keep = int(np.count_nonzero(tail > (0.5 * limit) ** 2))
     added = vt[:keep].T
     added = added - v @ (v.T @ added)
-    return np.linalg.qr(np.hstack([v, added]))[0] if keep else v
+    if not keep:
+        return v
+    wider, triangle = np.linalg.qr(np.hstack([v, added]))
+    # The first column has a meaning, so that no sign may be turned.
+    turned: FloatArray = wider * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+    return turned
 
 
 def pays(resolved: Resolved, widths: Sequence[int]) -> bool:
@@ -145,7 +150,7 @@ def pays(resolved: Resolved, widths: Sequence[int]) -> bool:
         for p, b, r in zip(parts, beads, widths, strict=False)
     )
     after = per_pair * sum(s * r for s, r in zip(square, widths, strict=False)) + once
-    return before > _WORTH and after < _GAIN * before
+    return bool(before > _WORTH and after < _GAIN * before)
 
 
 def find_basis(

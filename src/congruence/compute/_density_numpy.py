@@ -178,6 +178,8 @@ def _splat(
     size = np.array(out.shape[::-1])
     nearest = np.clip(np.floor((points - first) / h), -_FAR, _FAR).astype(np.int64)
     near = ((nearest >= -reach - 1) & (nearest <= size + reach)).all(axis=1)
+    if not near.any():
+        return
     points, mass, nearest = points[near], mass[near], nearest[near]
     key = np.ravel_multi_index(
         tuple((nearest // _CELL + far).T), tuple(size // _CELL + 2 * far + 1)

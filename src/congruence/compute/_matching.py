@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from congruence.core.precision import ReferenceStructure
     from congruence.core.topology import Topology
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["CopyMatch", "ReferenceMatch", "assignments", "match_reference", "slots"]
 
@@ -264,7 +264,7 @@ def _family(
 
 def _places(
     topology: Topology, beads: IntArray, table: dict[int, FloatArray]
-) -> tuple[np.ndarray, FloatArray]:  # type: ignore[type-arg]
+) -> tuple[BoolArray, FloatArray]:
     held, places = np.zeros(len(beads), dtype=bool), np.full((len(beads), 3), np.nan)
     for at, bead in enumerate(beads.tolist()):
         numbers = topology.residues[bead]

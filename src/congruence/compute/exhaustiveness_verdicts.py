@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "assess", "map_verdict"]
 
 SHARE_LIMIT = 0.02
+SHARE_FAIL = 0.08
+LABEL_P_LIMIT = 0.01
 CC_MARK = 0.90
 _COMPAT_STEP = 10.0
 
@@ -262,22 +264,23 @@ def _numbers(chosen: SamplingPrecision) -> tuple[float, float, float]:
 
 
 def _label_verdict(labels: LabelTest, chosen: SamplingPrecision) -> Verdict:
-    apart = labels.p < P_LIMIT and labels.share > SHARE_LIMIT
+    apart = labels.p < LABEL_P_LIMIT and labels.share > SHARE_LIMIT
     level = Level.OK
     if apart:
         alone = chosen.single or not chosen.converged
-        level = Level.FAIL if alone else Level.WARNING
+        level = Level.FAIL if alone or labels.share > SHARE_FAIL else Level.WARNING
     return Verdict(
         level,
         "Models of one sample are nearer to each other than to the other sample."
         if apart
         else "The samples differ significantly in their places, but little."
-        if labels.p < P_LIMIT
+        if labels.p < LABEL_P_LIMIT
         else "The samples lie in the same places, whatever the clusters.",
         f"energy coefficient {labels.share:.4f}, p = {labels.p:.3g} by {labels.permutations} "
         f"exchanges of labels of {labels.models} models",
-        f"apart if p < {P_LIMIT:g} and coefficient > {SHARE_LIMIT:g}, which V = {V_LIMIT:.2f} "
-        "gives for two distant clusters (a mark of congruence)",
+        f"apart if p < {LABEL_P_LIMIT:g} and coefficient > {SHARE_LIMIT:g}, which V = {V_LIMIT:.2f} "
+        f"gives for two distant clusters (a mark of congruence; from {SHARE_FAIL:g} on, V = 0.20, a "
+        "failure)",
         "10.1016/j.jspi.2013.03.018",
         "The sampling precision only says how coarsely one has to look not to see it: sample "
         "longer or with more runs."

@@ -19,7 +19,7 @@ from congruence.core.sources import as_source
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
@@ -200,8 +200,15 @@ def compat_rmsf(coordinates: FloatArray, center: int) -> FloatArray:
 
 def _compat(source: CoordinateSource, center: int) -> FloatArray:
     (middle,) = np.asarray(source.read(center, center + 1), np.float64)
-    distances = [np.sqrt(((block - middle) ** 2).sum(axis=2)) for block in _blocks(source)]
-    values: FloatArray = np.concatenate(distances).std(axis=0)
+
+    def mean(of: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        total = np.zeros(source.shape[1])
+        for block in _blocks(source):
+            total += of(np.sqrt(((block - middle) ** 2).sum(axis=2))).sum(axis=0)
+        return total / source.shape[0]
+
+    average = mean(lambda distances: distances)
+    values: FloatArray = np.sqrt(mean(lambda distances: (distances - average) ** 2))
     return values
 
 

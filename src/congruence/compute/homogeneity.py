@@ -116,7 +116,7 @@ def homogeneity(
     total = np.array([np.count_nonzero(in_a), np.count_nonzero(~in_a)])
     rest = total - table.sum(axis=0)
     chi2, p, least = table_test(table)
-    chi2_compat, p_compat, _ = table_test(table, yates=True)
+    chi2_compat, p_compat = table_test(table, yates=True)[:2] if len(table) == 2 else (chi2, p)
     v = v_compat = 0.0
     if not len(table):
         p = p_compat = 0.0

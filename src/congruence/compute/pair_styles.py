@@ -136,7 +136,7 @@ def _plain(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def _squares(one: FloatArray, two: FloatArray) -> FloatArray:
-    """Sums of squared differences, taken explicitly: no digit is lost for models alike."""
+    """Sum squared differences explicitly: no digit is lost for models alike."""
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(one, two, "sqeuclidean"), dtype=np.float64)

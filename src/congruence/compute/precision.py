@@ -9,7 +9,7 @@ independent of each other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,14 +22,25 @@ if TYPE_CHECKING:
     from congruence.core.precision import Interval
     from congruence.typing import FloatArray, IntArray, ObjectArray
 
-__all__ = ["compat_precision", "mean_interval", "precision", "separation"]
+__all__ = ["Rows", "compat_precision", "mean_interval", "precision", "separation"]
 
 _NO_RUNS = "the runs of the models are not known"
 _ONE_RUN = "all models are of one run: frames of a run are not independent"
 
 
+class Rows(Protocol):
+    """Distances that are read row by row: an array, or a part of a matrix that stays as it is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (a, b)."""
+
+    def __getitem__(self, row: int, /) -> FloatArray:
+        """Return a row, float64, shape (b,), in Å."""
+
+
 def precision(
-    distances: FloatArray,
+    distances: FloatArray | Rows,
     *,
     runs: Sequence[str] | ObjectArray | None = None,
     resamples: int = 2000,
@@ -40,9 +51,10 @@ def precision(
 
     Parameters
     ----------
-    distances : ndarray, dtype=float64, shape=(m,m)
+    distances : ndarray or Rows, dtype=float64, shape=(m,m)
         Distance of every model to every other in Å, zero on the diagonal.
-        Where it is not symmetric, the mean of both directions is used.
+        Where an array is not symmetric, the mean of both directions is used;
+        anything else must be symmetric.
     runs : sequence of str, length m, optional
         Run of each model, for the intervals.
     resamples : int
@@ -67,28 +79,33 @@ def precision(
     >>> found.center, round(found.pairwise, 6), found.to_center, round(found.compat.average_pairwise, 6)
     (1, 3.333333, 2.5, 2.222222)
     """
-    given = np.asarray(distances, np.float64)
-    m = len(given)
-    if given.ndim != 2 or given.shape != (m, m) or not m:
-        raise ShapeError(f"distances have shape {given.shape}, expected a square matrix")
+    shape = distances.shape
+    m = shape[0] if shape else 0
+    if len(shape) != 2 or shape[1] != m or not m:
+        raise ShapeError(f"distances have shape {shape}, expected a square matrix")
     if runs is not None and len(runs) != m:
         raise ShapeError(f"{len(runs)} runs for {m} models")
-    square = (given + given.T) / 2
-    sums = square.sum(axis=1)
+    rows: Rows = distances
+    if isinstance(distances, np.ndarray) and not np.array_equal(distances, distances.T):
+        rows = (distances + distances.T) / 2
+    index, names, reason = _run_index(runs)
+    index = index if names else np.zeros(m, np.int64)
+    width = max(1, len(names))
+    by_run = np.array([np.bincount(index, rows[i], width) for i in range(m)], dtype=np.float64)
+    sums = by_run.sum(axis=1)
     # A tie must not be decided by the rounding of a sum.
     center = int(np.flatnonzero(sums <= sums.min() * (1 + 1e-12))[0])
-    compat = compat_precision(given)
+    compat = _compat(distances, rows, sums)
     if m == 1:
         nan = float("nan")
         return Precision(1, 0, nan, nan, nan, nan, compat, no_interval="there is one model")
-    others = np.delete(square[center], center)
-    pairwise, reason = _pairwise_interval(square, runs, resamples, seed)
-    centered = None
+    others = np.delete(rows[center], center)
+    pairwise = centered = None
     if not reason:
-        kept = np.arange(m) != center
-        centered, _ = mean_interval(
-            others, np.asarray(runs, dtype=object)[kept], resamples=resamples, seed=seed
-        )
+        resampling = {"resamples": resamples, "seed": seed}
+        pairwise = _pairwise_interval(by_run, index, names, **resampling)
+        kept = np.asarray(runs, dtype=object)[np.arange(m) != center]
+        centered, _ = mean_interval(others, kept, **resampling)
     return Precision(
         models=m,
         center=center,
@@ -100,6 +117,16 @@ def precision(
         pairwise_interval=pairwise,
         to_center_interval=centered,
         no_interval=reason,
+    )
+
+
+def _compat(distances: FloatArray | Rows, rows: Rows, sums: FloatArray) -> CompatPrecision:
+    if isinstance(distances, np.ndarray):
+        return compat_precision(distances)
+    m, center = len(sums), int(sums.argmin())
+    to_center = rows[center]
+    return CompatPrecision(
+        center, float(to_center.mean()), float(np.median(to_center)), float(sums.sum() / m**2)
     )
 
 
@@ -136,13 +163,13 @@ def compat_precision(distances: FloatArray, *, skip: int = 1) -> CompatPrecision
     )
 
 
-def separation(cross: FloatArray, first_center: int, second_center: int) -> Separation:
+def separation(cross: FloatArray | Rows, first_center: int, second_center: int) -> Separation:
     """
     Compute how far two sets are from each other.
 
     Parameters
     ----------
-    cross : ndarray, dtype=float64, shape=(a,b)
+    cross : ndarray or Rows, dtype=float64, shape=(a,b)
         Distances between the models of one set and those of the other, in Å.
     first_center, second_center : int
         Centers of the sets.
@@ -163,11 +190,12 @@ def separation(cross: FloatArray, first_center: int, second_center: int) -> Sepa
     >>> separation(np.array([[4.0, 6.0]]), 0, 1)
     Separation(average=5.0, smallest=4.0, centers=6.0)
     """
-    if cross.ndim != 2 or not cross.size:
+    if len(cross.shape) != 2 or not min(cross.shape):
         raise ShapeError(f"distances have shape {cross.shape}, expected (models, models)")
-    return Separation(
-        float(cross.mean()), float(cross.min()), float(cross[first_center, second_center])
-    )
+    a, b = cross.shape
+    rows = [(float(row.sum()), float(row.min())) for row in (cross[i] for i in range(a))]
+    total, smallest = sum(r[0] for r in rows), min(r[1] for r in rows)
+    return Separation(total / (a * b), smallest, float(cross[first_center][second_center]))
 
 
 def mean_interval(
@@ -225,17 +253,13 @@ def _run_index(
 
 
 def _pairwise_interval(
-    square: FloatArray, runs: Sequence[str] | ObjectArray | None, resamples: int, seed: int
-) -> tuple[Interval | None, str]:
+    by_run: FloatArray, index: IntArray, names: Sequence[str], *, resamples: int, seed: int
+) -> Interval:
     from congruence.compute.uncertainty import bootstrap_over_runs
 
-    index, names, reason = _run_index(runs)
-    if reason:
-        return None, reason
-    membership = np.zeros((len(names), len(square)))
-    membership[index, np.arange(len(square))] = 1.0
-    sums = membership @ square @ membership.T
-    sizes = membership.sum(axis=1)
+    count = len(names)
+    sums = np.stack([by_run[index == r].sum(axis=0) for r in range(count)])
+    sizes = np.bincount(index, minlength=count).astype(np.float64)
     pairs = np.outer(sizes, sizes) - np.diag(sizes)
 
     def mean(drawn: FloatArray) -> FloatArray:
@@ -246,5 +270,4 @@ def _pairwise_interval(
         np.divide(total, counted, out=out, where=counted > 0)
         return out
 
-    interval = bootstrap_over_runs(mean, names, resamples=resamples, seed=seed, lowest=0.0)
-    return interval, ""
+    return bootstrap_over_runs(mean, names, resamples=resamples, seed=seed, lowest=0.0)

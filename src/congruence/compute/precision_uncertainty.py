@@ -50,15 +50,13 @@ def drawn_matrix(matrix: DistanceMatrix, models: IntArray) -> DistanceMatrix:
     drawn : DistanceMatrix
         Of *k* models, without names. Takes k²/2 numbers.
     """
-    models = np.asarray(models, dtype=np.int64)
-    a, b = np.triu_indices(len(models), 1)
-    low, high = np.minimum(models[a], models[b]), np.maximum(models[a], models[b])
-    same = low == high
-    at = low * matrix.m - low * (low + 1) // 2 + high - low - 1
-    at[same] = 0
-    found = matrix.condensed[at]
-    found[same] = 0
-    return replace(matrix, condensed=found, m=len(models), names=())
+    k = len(models)
+    found = np.empty(k * (k - 1) // 2, dtype=matrix.condensed.dtype)
+    start = 0
+    for i in range(k - 1):  # row by row: no index arrays of the size of the matrix
+        found[start : start + k - i - 1] = matrix.row(int(models[i]))[models[i + 1 :]]
+        start += k - i - 1
+    return replace(matrix, condensed=found, m=k, names=())
 
 
 def precision_of_models(

@@ -106,10 +106,11 @@ def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArr
     m = matrix.m
     square = np.zeros((m, m), dtype=np.uint8 if len(levels) <= 255 else np.uint16)
     counts = np.empty((m, len(levels)), dtype=np.int64)
+    width = _spacing(levels)
     at = 0
     for i in range(m):
         row = np.asarray(matrix.condensed[at : at + m - i - 1], dtype=np.float64)
-        square[i, i + 1 :] = _below(levels, row)
+        square[i, i + 1 :] = _below(levels, row, width)
         at += m - i - 1
     _mirror(square)
     for i in range(m):
@@ -117,13 +118,19 @@ def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArr
     return Bins(levels, square, np.ascontiguousarray(counts.T))
 
 
-def _below(levels: FloatArray, row: FloatArray) -> IntArray:
+def _spacing(levels: FloatArray) -> float:
+    """Return the distance of evenly spaced thresholds; 0 for others and for few."""
+    if len(levels) < 16:
+        return 0.0
+    width = float(levels[-1] - levels[0]) / (len(levels) - 1)
+    return width if np.allclose(np.diff(levels), width, rtol=1e-6, atol=0) else 0.0
+
+
+def _below(levels: FloatArray, row: FloatArray, width: float) -> IntArray:
     """Count the thresholds below each distance; a guess from the spacing saves the search."""
-    t = len(levels)
-    width = (levels[-1] - levels[0]) / (t - 1) if t > 1 else 0.0
-    if t < 16 or not np.allclose(np.diff(levels), width, rtol=1e-6, atol=0):
+    if not width:
         return np.searchsorted(levels, row, side="left")
-    scaled = np.clip((row - levels[0]) / width + 0.5, 0.0, t - 1.0)
+    scaled = np.clip((row - levels[0]) / width + 0.5, 0.0, len(levels) - 1.0)
     near = scaled.astype(np.int64)
     # The nearest threshold is right to within one place; the comparison decides.
     below: IntArray = near + (row > levels[near])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from congruence.compute._resolve import Data
+    from congruence.compute._tiles import Precision
     from congruence.compute.metric import Metric
     from congruence.core.results import Clustering
     from congruence.core.sources import TileSink
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["NeighbourBits", "ThresholdClusters", "describe_streamed", "threshold_clusters"]
 
 _CLOSE = 1e-6
+_CLOSE_MIXED = 1e-3
 _ROWS = 255  # so many true values fit into the sum of one byte
 _MEMORY = 4 << 30
 _EDGE = 1024
@@ -60,10 +62,14 @@ class NeighbourBits:
         In Å.
     bits : bool
         Whether to keep the bits, and not only the counts of neighbours.
+    within : float
+        Pairs at most so far from the threshold, in Å, are counted as close.
     """
 
-    def __init__(self, m: int, threshold: float, *, bits: bool = True) -> None:
-        self.m, self.threshold = m, float(threshold)
+    def __init__(
+        self, m: int, threshold: float, *, bits: bool = True, within: float = _CLOSE
+    ) -> None:
+        self.m, self.threshold, self.within = m, float(threshold), within
         width = (m + 7) // 8 if bits else 0
         self.bits: ByteArray = np.zeros((m, width), dtype=np.uint8)
         self.counts: IntArray = np.zeros(m, dtype=np.int64)
@@ -91,7 +97,7 @@ class NeighbourBits:
         tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
             Distances in Å; on the diagonal symmetric.
         """
-        close = int(np.count_nonzero(np.abs(tile - self.threshold) <= _CLOSE))
+        close = int(np.count_nonzero(np.abs(tile - self.threshold) <= self.within))
         self.close_pairs += close // 2 if i == j else close
         self.put_near(i, j, tile <= self.threshold)
 
@@ -181,8 +187,8 @@ class ThresholdClusters:
     threshold : float
         In Å.
     close_pairs : int
-        Pairs within 1e-6 Å of the threshold, whose side depends on the last
-        digits.
+        Pairs within 1e-6 Å (1e-3 Å with mixed precision) of the threshold,
+        whose side depends on the last digits.
     way : {"bits", "rows"}
         Whether bits of all pairs were kept or rows computed again.
     definition : dict of str to str
@@ -204,6 +210,7 @@ def threshold_clusters(
     memory: int = _MEMORY,
     threads: int | None = None,
     compression: Literal["auto", "off"] = "auto",
+    precision: Precision = "double",
     progress: Callable[[int, int], None] | None = None,
 ) -> ThresholdClusters:
     """
@@ -224,6 +231,9 @@ def threshold_clusters(
         Threads; all available cores by default.
     compression : {"auto", "off"}
         Whether pseudo-beads may be used, see `congruence.compute.compression`.
+    precision : {"double", "mixed"}
+        See `congruence.compute.rmsd.rmsd_matrix`. ``"mixed"`` is twice as fast
+        where there is no compression, and needs memory for the bits.
     progress : callable, optional
         Called with the number of tiles done and of all tiles of the first pass.
 
@@ -235,7 +245,8 @@ def threshold_clusters(
     Raises
     ------
     ConfigError
-        If the threshold is not a distance.
+        If the threshold is not a distance, or the bits do not fit and the
+        precision is mixed.
     ShapeError
         As `congruence.compute.rmsd.rmsd_matrix`.
 
@@ -260,8 +271,15 @@ def threshold_clusters(
         found = None  # the pairs in question would all be recomputed from all beads
     m = resolve(data, metric).source.shape[0]
     fits = m * ((m + 7) // 8) <= memory // 2
-    sink = NeighbourBits(m, threshold, bits=fits)
-    options = {"edge": _EDGE, "threads": threads, "memory": memory // 2, "progress": progress}
+    if precision == "mixed" and not fits:
+        raise ConfigError(
+            f"rows of {m:,} models can be computed again in double precision only",
+            hint=f"Use double precision, or give {m * m / 4e9:.1f} GB of memory for the bits.",
+        )
+    within = _CLOSE if precision == "double" else _CLOSE_MIXED
+    sink = NeighbourBits(m, threshold, bits=fits, within=within)
+    options: dict[str, Any] = {"edge": _EDGE, "threads": threads, "memory": memory // 2}
+    options |= {"precision": precision, "progress": progress}
     definition = _pass(data, metric, found, sink, options)
     if fits:
         labels = sink.labels()

@@ -103,9 +103,14 @@ class LinkCriterion:
         return self.keyword
 
     def __str__(self) -> str:
-        share = f"{self.low:g}" if self.high >= 1 else f"{self.low:g} to {self.high:g}"
-        least = f"{self.min_distance:g} to " if self.min_distance > 0 else "up to "
-        return f"{share} of links {self.keyword} at {least}{self.max_distance:g} Å"
+        if self.low >= 1:
+            share = "all"
+        elif self.high >= 1:
+            share = f"{100 * self.low:g} % of"
+        else:
+            share = f"{100 * self.low:g} to {100 * self.high:g} % of"
+        least = f"from {self.min_distance:g} " if self.min_distance > 0 else ""
+        return f"{share} links {self.keyword} {least}up to {self.max_distance:g} Å"
 
 
 @dataclass(frozen=True, eq=False)

@@ -308,7 +308,8 @@ def _pmi_tuple(item: tuple[object, ...]) -> Term | None:
 
 
 def _nothing(term: Term, topology: Topology) -> SelectionError:
-    names = topology.molecule_names
+    present = dict.fromkeys(topology.molecules[i].name for i in topology.molecule_index.tolist())
+    names = tuple(name for name in present if name)
     listed = ", ".join(_listed(topology, name) for name in names) or "none"
     message = f"selection '{term}' matches nothing; molecules here: {listed}"
     if term.name != "*" and term.name not in names:

@@ -134,8 +134,8 @@ class CondensedSink:
         """
         rows, columns = tile.shape
         if j >= i + rows:
-            first = np.arange(i, i + rows)
-            at = first * self.m - first * (first + 1) // 2 - first - 1
+            models = np.arange(i, i + rows)
+            at = models * self.m - models * (models + 1) // 2 - models - 1
             self.values[at[:, None] + np.arange(j, j + columns)] = tile
             return
         for r in range(rows):

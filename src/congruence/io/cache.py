@@ -152,7 +152,7 @@ class CoordinateCache:
             isinstance(notes, dict)
             and coordinates.shape == shape
             and coordinates.dtype == np.float64
-            and notes.get("crc32") == zlib.crc32(coordinates)
+            and notes.get("crc32") == zlib.crc32(coordinates.data)
         )
         if not whole:
             self._remove(key)
@@ -184,7 +184,7 @@ class CoordinateCache:
         if self.folder is None or not _SMALLEST <= coordinates.nbytes <= self.limit // 2:
             return False
         coordinates = np.ascontiguousarray(coordinates, dtype=np.float64)
-        described = {"crc32": zlib.crc32(coordinates), "notes": notes}
+        described = {"crc32": zlib.crc32(coordinates.data), "notes": notes}
         parts = [f.with_name(f"{f.name}.{os.getpid()}.part") for f in self._files(key)]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

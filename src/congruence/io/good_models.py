@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from congruence.core.good_models import SampleSplit
     from congruence.core.provenance import Losses
     from congruence.io.run_folders import Run
-    from congruence.typing import FloatArray, IntArray, ObjectArray
+    from congruence.typing import BoolArray, FloatArray, IntArray, ObjectArray
 
 __all__ = [
     "GoodModelOrigins",
@@ -147,11 +147,24 @@ class GoodModelOrigins:
     """
 
     index: IntArray
-    in_a: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    in_a: BoolArray
     run: ObjectArray
     replica: IntArray
     step: IntArray
     score: FloatArray
+
+    def a_then_b(self) -> GoodModelOrigins:
+        """
+        Return the models of A, then those of B, each by number.
+
+        Returns
+        -------
+        origins : GoodModelOrigins
+            In the order in which tests of exhaustiveness count models.
+        """
+        order = np.concatenate([np.flatnonzero(self.in_a), np.flatnonzero(~self.in_a)])
+        parts = (self.index, self.in_a, self.run, self.replica, self.step, self.score)
+        return GoodModelOrigins(*(part[order] for part in parts))
 
 
 def read_origins(folder: Path) -> GoodModelOrigins | None:

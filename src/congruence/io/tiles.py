@@ -151,7 +151,7 @@ class DistanceFolder:
             tile = np.load(self._file(i, j), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return False
-        return tile.shape == self._shape(i, j) and tile.dtype == self.dtype
+        return bool(tile.shape == self._shape(i, j) and tile.dtype == self.dtype)
 
     def done(self) -> set[tuple[int, int]]:
         """

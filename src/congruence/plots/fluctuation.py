@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -201,7 +202,7 @@ def _draw(
 def _stretches(joined: BoolArray) -> list[tuple[int, int]]:
     """Divide neighbours at the gaps of the numbering."""
     cuts = [0, *(np.flatnonzero(~joined) + 1).tolist(), len(joined) + 1]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))
 
 
 def plot_reference_rmsf(

@@ -436,9 +436,7 @@ class Precision:
 
     def _known(self) -> Topology:
         if self._topology is None:
-            raise ConfigError(
-                "there are no structures yet", hint="Call add_structures(...) first."
-            )
+            raise ConfigError("there are no structures yet", hint="Call add_structures(...) first.")
         return self._topology
 
     def _set(self, name: str) -> _Structures:

@@ -134,7 +134,7 @@ class ClusterConfig(BaseModel):
         if self.method == "hdbscan" and self.clusters is not None:
             raise ValueError("method hdbscan finds the number of clusters itself")
         for name in self.densities:
-            if not name or "/" in name or name.startswith("."):
+            if not name or "/" in name or name.startswith(".") or not name.isprintable():
                 raise ValueError(f"density name {name!r} cannot be a file name")
         return self
 
@@ -285,5 +285,5 @@ def _toml_string(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     for raw, code in (("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
         escaped = escaped.replace(raw, code)
-    escaped = "".join(c if c >= " " else f"\\u{ord(c):04x}" for c in escaped)
+    escaped = "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
     return f'"{escaped}"'

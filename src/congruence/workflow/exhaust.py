@@ -34,12 +34,12 @@ from congruence.workflow.samples import Samples, open_samples
 from congruence.workflow.swaps import swap_groups
 
 if TYPE_CHECKING:
-    from congruence.workflow.exhaust_options import ExhaustOptions
     from collections.abc import Sequence
 
     from congruence.core.exhaustiveness import Exhaustiveness
     from congruence.core.results import Verdict
     from congruence.core.topology import CopyGroup
+    from congruence.workflow.exhaust_options import ExhaustOptions
 
 __all__ = ["ExhaustSummary", "check_levels", "exhaust"]
 

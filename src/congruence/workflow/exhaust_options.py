@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.compute.exhaustiveness_verdicts import Settings
 from congruence.errors import ConfigError
 
 if TYPE_CHECKING:
-    from congruence.workflow.splits import Split
     from pathlib import Path
+
+    from congruence.workflow.splits import Split
 
 __all__ = ["ExhaustOptions"]
 

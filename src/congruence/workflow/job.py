@@ -119,7 +119,7 @@ def cluster_runs(
     clustering = partition(config, matrix, ensemble.models, reporter)
     job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
     write_job(job, out, force=force, reporter=reporter)
-    remove_tiles(tiles)
+    remove_tiles(tiles, len(chosen))
     tell_losses(losses, reporter, since=told)
     return JobSummary(out, len(chosen), clustering, losses)
 

@@ -120,7 +120,8 @@ def distances_key(ensemble: Ensemble, metric: Metric) -> str:
     """
     digest = hashlib.sha256()
     for start in range(0, len(ensemble), _BLOCK):
-        digest.update(np.ascontiguousarray(ensemble.coordinates[start : start + _BLOCK]))
+        block = np.ascontiguousarray(ensemble.coordinates[start : start + _BLOCK])
+        digest.update(block.data)
     return content_key(digest.hexdigest(), ensemble.topology.key, _metric_words(metric), versions())
 
 
@@ -139,7 +140,7 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-def remove_tiles(tiles: Path) -> None:
+def remove_tiles(tiles: Path, models: int) -> None:
     """
     Remove the checkpoint of a job that is done.
 
@@ -147,8 +148,12 @@ def remove_tiles(tiles: Path) -> None:
     ----------
     tiles : Path
         The folder of tiles; nothing happens when there is none.
+    models : int
+        Models of the job; tiles of another number are left.
     """
     from congruence.io.tiles import DistanceFolder
 
     if (tiles / "manifest.json").exists():
-        DistanceFolder.existing(tiles).remove()
+        folder = DistanceFolder.existing(tiles)
+        if folder.m == models:
+            folder.remove()

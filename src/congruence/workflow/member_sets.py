@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from congruence.core.ensemble import Ensemble
 from congruence.core.placement import PlacedModels
 from congruence.core.results import Alignment
 from congruence.core.selection import parse
+from congruence.core.sources import ArraySource
 from congruence.errors import ConfigError, FormatError, InputError
 from congruence.workflow.config import ClusterConfig, load_config
 from congruence.workflow.folder import RUN_JSON, listed_files
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from congruence.core.models import ModelTable
+    from congruence.core.results import DistanceMatrix
+    from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["MemberSet", "Spread", "read_sets"]
+__all__ = ["MatrixPart", "MemberSet", "Spread", "read_sets"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,32 @@ def _union(texts: Sequence[str], topology: Topology) -> IntArray:
 
 
 @dataclass(frozen=True, eq=False)
+class MatrixPart:
+    """
+    Some rows and columns of a matrix that are not copied.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        The matrix.
+    rows, columns : ndarray, dtype=int64
+        Models.
+    """
+
+    matrix: DistanceMatrix
+    rows: IntArray
+    columns: IntArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (a, b)."""
+        return len(self.rows), len(self.columns)
+
+    def __getitem__(self, row: int) -> FloatArray:
+        return self.matrix.row(int(self.rows[row]))[self.columns]
+
+
+@dataclass(frozen=True, eq=False)
 class MemberSet:
     """
     The members of one cluster.
@@ -137,7 +167,7 @@ class MemberSet:
     ----------
     name : str
         What to call it, such as ``"cluster.0"``.
-    coordinates : ndarray, dtype=float64, shape=(k,n,3)
+    source : CoordinateSource
         Members at their placement, copies relabelled, best score first; in Å.
     topology : Topology
         The *n* beads.
@@ -145,22 +175,67 @@ class MemberSet:
         File and frame of each member.
     runs : tuple of str
         Run of each member; empty when unknown.
-    distances : ndarray, dtype=float64, shape=(k,k), optional
-        Distances that the run computed over what it measured, in Å.
+    matrix : DistanceMatrix, optional
+        Distances of all models of the run, over what it measured.
+    models : ndarray, dtype=int64, shape=(k,), optional
+        Which models of the matrix the members are.
     folder : Path, optional
         Folder of the cluster, with ``K.rmf3`` of the members that were written.
     """
 
     name: str
-    coordinates: FloatArray
+    source: CoordinateSource
     topology: Topology
     frames: tuple[tuple[str, int], ...]
     runs: tuple[str, ...] = ()
-    distances: FloatArray | None = None
+    matrix: DistanceMatrix | None = None
+    models: IntArray | None = None
     folder: Path | None = None
 
     def __len__(self) -> int:
-        return len(self.coordinates)
+        return self.source.shape[0]
+
+    @cached_property
+    def coordinates(self) -> FloatArray:
+        """All members, shape (k,n,3), in Å."""
+        return self.source.read(0, len(self))
+
+    def member(self, position: int) -> FloatArray:
+        """
+        Return one member.
+
+        Parameters
+        ----------
+        position : int
+            Its position.
+
+        Returns
+        -------
+        coordinates : ndarray, dtype=float64, shape=(n,3)
+            In Å.
+        """
+        points: FloatArray = self.source.read(position, position + 1)[0]
+        return points
+
+    def distances(self, other: MemberSet) -> MatrixPart | None:
+        """
+        Return the distances that the run computed between two clusters.
+
+        Parameters
+        ----------
+        other : MemberSet
+            Another cluster, or this one.
+
+        Returns
+        -------
+        distances : MatrixPart or None
+            None when they are not of one run.
+        """
+        if self.matrix is None or self.matrix is not other.matrix:
+            return None
+        assert self.models is not None
+        assert other.models is not None
+        return MatrixPart(self.matrix, self.models, other.models)
 
     def rmf_of(self, member: int) -> Path | None:
         """
@@ -225,29 +300,29 @@ def read_sets(
     folders = [folder for path in paths for folder in _cluster_folders(path)]
     configs = [_run_config(folder) for folder in folders]
     config = _agreed(folders, configs, options)
-    if config.align is None and not alignment_needed:
-        config = config.model_copy(update={"align": "none"})
-    if config.align is None:
+    if config.align is None and alignment_needed:
         raise ConfigError(
             f"how the members of {folders[0]} were superposed is not known (--align)",
             hint="Say --align none when they are compared as they are, as IMP's Precision does; "
             "'superpose' or 'center' to bring each pair together first.",
         )
-    sets = [
-        _set(folder, config, pool, own=own is not None)
-        for folder, own in zip(folders, configs, strict=True)
-    ]
+    from congruence.io.matrix import load_matrix
+
+    own = dict.fromkeys(f.parent for f, c in zip(folders, configs, strict=True) if c is not None)
+    matrices = {parent: load_matrix(parent) for parent in own}
+    # Where it is not needed, models are taken as they are.
+    alignment = Alignment(config.align or "none")
+    sets = [_set(folder, config, pool, matrices.get(folder.parent)) for folder in folders]
     _same_topology(sets)
     spread = Spread(
-        Alignment(config.align or "none"),
+        alignment,
         config.rmsd,
         config.align_on,
         config.weights,
         config.copies,
     )
-    changed = any(own is not None and _differs(own, config) for own in configs)
-    if changed:
-        sets = [replace(s, distances=None) for s in sets]
+    if any(known is not None and _differs(known, config) for known in configs):
+        sets = [replace(s, matrix=None) for s in sets]
     return sets, spread
 
 
@@ -297,10 +372,12 @@ def _agreed(
     return ClusterConfig.checked({**base.model_dump(), **options}, where="the options")
 
 
-def _set(folder: Path, config: ClusterConfig, pool: FramePool, *, own: bool) -> MemberSet:
+def _set(
+    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix | None
+) -> MemberSet:
+    if matrix is not None:
+        return _own_set(folder, config, pool, matrix)
     written = _written(folder)
-    if own:
-        return _own_set(folder, config, pool, written)
     if not written:
         raise InputError(
             f"{folder} holds no members", hint="Members are 0.rmf3, 1.rmf3, ... in that folder."
@@ -308,7 +385,7 @@ def _set(folder: Path, config: ClusterConfig, pool: FramePool, *, own: bool) -> 
     coordinates, topology = _from_members(folder, written, config, pool)
     frames = tuple((str(folder / f"{k}.rmf3"), 0) for k in written)
     runs = _runs_of_stat(folder / "stat.out", written)
-    return MemberSet(str(folder), coordinates, topology, frames, runs, folder=folder)
+    return MemberSet(str(folder), ArraySource(coordinates), topology, frames, runs, folder=folder)
 
 
 def _written(folder: Path) -> list[int]:
@@ -346,8 +423,9 @@ def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
     return tuple(name.replace("//", "/").rpartition("/rmfs/")[0] for name in names)
 
 
-def _own_set(folder: Path, config: ClusterConfig, pool: FramePool, written: list[int]) -> MemberSet:
-    from congruence.io.matrix import load_matrix
+def _own_set(
+    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix
+) -> MemberSet:
     from congruence.io.store import read_csv, read_json
     from congruence.workflow.recluster import read_models
 
@@ -365,20 +443,20 @@ def _own_set(folder: Path, config: ClusterConfig, pool: FramePool, written: list
         ) from error
     if not rows:
         raise InputError(f"{parent} has no cluster {label}", hint="Its models.csv lists them.")
-    members = np.array(rows, dtype=np.int64)
+    members, written = np.array(rows, dtype=np.int64), _written(folder)
     part = table.take(members)
     if written == list(range(len(members))):
         coordinates, topology = _from_members(folder, written, config, pool)
     else:
         coordinates, topology = _placed(part, config, pool, folder)
-    matrix = load_matrix(parent).take(members)
     return MemberSet(
         f"cluster.{label}",
-        coordinates,
+        ArraySource(coordinates),
         topology,
         tuple(zip(map(str, part.file), map(int, part.frame), strict=True)),
         tuple(map(str, part.run)),
-        matrix.square(),
+        matrix,
+        members,
         folder,
     )
 

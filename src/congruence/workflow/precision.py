@@ -15,6 +15,7 @@ import numpy as np
 from congruence.core.placement import PlacedModels, bead_order
 from congruence.core.results import Alignment
 from congruence.core.selection import Selection, Term, parse
+from congruence.core.sources import ArraySource
 from congruence.errors import ConfigError
 from congruence.workflow.member_sets import MemberSet, Spread, read_sets
 from congruence.workflow.reporting import Reporter, Silent
@@ -39,7 +40,8 @@ __all__ = [
 ]
 
 ALL, MEASURED = "all", "measured"
-_QUICK = 2e9
+_QUICK = 100_000
+_IN_MEMORY = 20_000_000
 _TOO_LONG = "left out to stay quick; 'congruence precision' computes it"
 
 
@@ -219,6 +221,7 @@ class _Measure:
         self.topology, self.spread, self.options = topology, spread, options
         self.on = spread.fitted_beads(topology)
         self.weights = spread.bead_weights(topology)
+        self._pairs = _QUICK
 
     def square(self, points: FloatArray, beads: IntArray) -> FloatArray:
         """All distances among some models."""
@@ -264,31 +267,36 @@ class _Measure:
         (placement,) = place(np.stack([other, own]), [1], 0, metric)
         return points[:, bead_order(points.shape[1], groups, placement.assignment)]
 
-    def slow(self, models: int, beads: IntArray) -> bool:
-        """Tell whether a selection takes so long that a quick job leaves it out."""
-        turned = self.spread.alignment is Alignment.SUPERPOSE
-        width = 18 * (len(self.on) + len(beads)) if turned else 6 * len(beads)
-        return self.options.quick and models**2 / 2 * width > _QUICK
+    def of_run(self, name: str, main: str) -> bool:
+        """Tell whether the distances over a selection are those that the run computed."""
+        return name == main and self.options.style == "rmsd"
+
+    def slow(self, models: int) -> bool:
+        """Tell whether a quick job leaves a selection out; it has so many pairs to spend."""
+        if not self.options.quick:
+            return False
+        self._pairs -= models * (models - 1) // 2
+        return self._pairs < 0
 
 
 def _within(members: MemberSet, beads: dict[str, IntArray], measure: _Measure) -> SetReport:
     from congruence.compute.fluctuation import fluctuation, patches
     from congruence.compute.precision import precision
 
-    points, options, spread = members.coordinates, measure.options, measure.spread
+    options, spread = measure.options, measure.spread
     main = MEASURED if MEASURED in beads else ALL
     found: dict[str, Precision] = {}
     skipped: dict[str, str] = {}
     for name, chosen in beads.items():
-        known = members.distances if name == main and options.style == "rmsd" else None
-        if known is None and measure.slow(len(members), chosen):
+        known = members.distances(members) if measure.of_run(name, main) else None
+        if known is None and measure.slow(len(members)):
             skipped[name] = _TOO_LONG
             continue
-        distances = measure.square(points, chosen) if known is None else known
+        distances = measure.square(members.coordinates, chosen) if known is None else known
         found[name] = precision(distances, runs=members.runs or None, seed=options.seed)
     center = found[main].center if main in found else 0
     moved = fluctuation(
-        points,
+        members.source,
         members.topology,
         alignment=spread.alignment,
         center=center,
@@ -304,17 +312,29 @@ def _between(
 ) -> dict[str, Separation]:
     from congruence.compute.precision import separation
 
-    first, points = one.members.coordinates, two.members.coordinates
-    second = measure.relabelled(points, points[two.center], first[one.center])
+    main = MEASURED if MEASURED in beads else ALL
+    first, second = one.members, two.members
+    points: FloatArray | None = None
     found = {}
     for name, chosen in beads.items():
         if name not in one.precision or name not in two.precision:
             continue
-        if measure.slow(len(first) + len(second), chosen):
+        known = first.distances(second) if measure.of_run(name, main) else None
+        if known is None and measure.slow(len(first) + len(second)):
             continue
-        cross = measure.cross(first, second, chosen)
-        found[name] = separation(cross, one.precision[name].center, two.precision[name].center)
+        if known is not None:
+            found[name] = separation(known, *_centers(one, two, name))
+            continue
+        if points is None:
+            centers = second.member(two.center), first.member(one.center)
+            points = measure.relabelled(second.coordinates, *centers)
+        cross = measure.cross(first.coordinates, points, chosen)
+        found[name] = separation(cross, *_centers(one, two, name))
     return found
+
+
+def _centers(one: SetReport, two: SetReport, name: str) -> tuple[int, int]:
+    return one.precision[name].center, two.precision[name].center
 
 
 def write_precision(
@@ -327,8 +347,8 @@ def write_precision(
     """
     Compute and write precision and fluctuation of the clusters of a job.
 
-    Selections that would take more than about a second are left out;
-    ``congruence precision`` computes them.
+    Selections that would take long are left out; ``congruence precision``
+    computes them.
 
     Parameters
     ----------
@@ -354,14 +374,16 @@ def write_precision(
     for cluster, mine in zip(job.clustering.clusters, placements, strict=True):
         placed = PlacedModels(ensemble, cluster.members, mine, groups if mine[0].assignment else ())
         table = ensemble.models.take(cluster.members)
+        small = cluster.size * len(topology) <= _IN_MEMORY
         sets.append(
             MemberSet(
                 f"cluster.{cluster.index}",
-                placed.read(0, cluster.size),
+                ArraySource(placed.read(0, cluster.size)) if small else placed,
                 topology,
                 tuple(zip(map(str, table.file), map(int, table.frame), strict=True)),
                 tuple(map(str, table.run)),
-                job.matrix.take(cluster.members).square(),
+                job.matrix,
+                cluster.members,
                 partial / f"cluster.{cluster.index}",
             )
         )

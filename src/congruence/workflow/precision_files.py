@@ -74,9 +74,22 @@ def _set_data(report: SetReport) -> dict[str, Any]:
             "mean": float(report.fluctuation.rmsf.mean()),
             "largest": float(report.fluctuation.rmsf.max()),
             "rigid_beads": int(report.fluctuation.rigid.sum()),
+            "molecules": _molecule_rmsf(report),
         },
         "patches": [asdict(p) for p in report.patches],
     }
+
+
+def _molecule_rmsf(report: SetReport) -> dict[str, float]:
+    """Root mean square of the RMSF over the residues of each molecule."""
+    topology, rmsf = report.members.topology, report.fluctuation.rmsf
+    found = {}
+    for m in dict.fromkeys(topology.molecule_index.tolist()):
+        mine = topology.molecule_index == m
+        weights = topology.residue_counts[mine]
+        mean = np.average(rmsf[mine] ** 2, weights=weights)
+        found[str(topology.molecules[m])] = float(np.sqrt(mean))
+    return found
 
 
 def _precision_data(found: Precision) -> dict[str, Any]:
@@ -176,8 +189,9 @@ def _write_figure(report: PrecisionReport, found: SetReport, folder: Path, *, br
     if not brief:
         save_figure(figure, folder / "rmsf")
         return
+    # Quick: a PDF takes longer than all that is computed for it.
     with house():
-        figure.savefig(folder / "rmsf.pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / "rmsf.png", dpi=110, metadata={"Software": None})
 
 
 def _write_center(report: PrecisionReport, found: SetReport, folder: Path) -> None:
@@ -185,7 +199,7 @@ def _write_center(report: PrecisionReport, found: SetReport, folder: Path) -> No
     from congruence.io.pdb import pdb_fits, write_pdb
 
     topology, rmsf = found.members.topology, found.fluctuation.rmsf
-    points = found.members.coordinates[found.center]
+    points = found.members.member(found.center)
     title = f"center of {found.members.name}"
     words = "; ".join(f"{k}: {v}" for k, v in report.spread.words().items())
     notes = (_CONVENTION, words)

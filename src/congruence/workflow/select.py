@@ -237,6 +237,9 @@ def select_models(
     table = _read(options, runs, _wanted(options, criteria, link_names), score, pool.losses)
     reporter.say(f"runs: {len(runs)} with {len(table):,} models")
     usable, sizes = _usable(options, table, criteria, pool.losses)
+    if options.equilibrate:
+        starts = [size.t0 for size in sizes]
+        reporter.say(f"equilibration: replicas start at rows {min(starts)} to {max(starts)}")
     good = choose_good(table, criteria, link_names, usable=usable)
     pool.losses.entries.extend(good.left_out)
     good = _with_frames(options, good, pool)
@@ -273,12 +276,13 @@ def _criteria(
 
 
 def _score(options: SelectOptions, columns: list[str]) -> str:
+    from congruence.compute.filtering import parse_condition
     from congruence.io.runs import find_score_key
 
     if not options.compat:
         return find_score_key(columns, options.score)
     asked = {*options.printed, *(link.keyword for link in options.links)}
-    asked |= {text.split("<")[0].split(">")[0].split("=")[0].strip() for text in options.where}
+    asked |= {parse_condition(text).column for text in options.where}
     if options.score not in (None, _REFERENCE_SCORE) or _REFERENCE_SCORE not in asked:
         raise ConfigError(
             f"the reference program takes its scores from a column {_REFERENCE_SCORE} of the table",
@@ -330,6 +334,10 @@ def _usable(
         if source not in told:
             count = int((~written & (table.source == source)).sum())
             losses.add(source, "models", "no coordinates were written", count)
+    scored = np.isfinite(table.score)
+    if unscored := int((written & ~scored).sum()):
+        losses.add(f"column {table.score_key}", "models", "the score is no number", unscored)
+    written &= scored
     if not options.equilibrate:
         return (None if written.all() else written), ()
     scores = [c.column for c in criteria if isinstance(c, RangeCriterion)]

@@ -79,9 +79,7 @@ def test_the_output_says_that_the_plain_p_is_too_small():
 def test_different_samples_are_seen_to_differ():
     rng = np.random.default_rng(4)
     scores = np.concatenate([rng.normal(size=200), rng.normal(size=200) + 2])
-    found = compare_correlated(
-        scores, np.arange(400) < 200, [np.arange(200), np.arange(200, 400)]
-    )
+    found = compare_correlated(scores, np.arange(400) < 200, [np.arange(200), np.arange(200, 400)])
     verdict = judge_scores(found)
     assert verdict.level is Level.WARNING
     assert verdict.advice

@@ -80,7 +80,11 @@ def test_names_without_fields_are_links_of_their_own():
 
 
 def test_the_nearest_alternative_counts_and_a_missing_one_does_not():
-    values = {"a": np.array([30.0, np.nan]), "b": np.array([10.0, 12.0]), "c": np.array([1, np.nan])}
+    values = {
+        "a": np.array([30.0, np.nan]),
+        "b": np.array([10.0, 12.0]),
+        "c": np.array([1, np.nan]),
+    }
     found = link_distances(values, [("a", "b"), ("c",)])
     np.testing.assert_array_equal(found, [[10, 1], [12, np.nan]])
 
@@ -274,8 +278,9 @@ def test_the_reference_needs_numbers():
 
 
 def two_groups(rng):
-    one = rng.normal(size=(120, 2))
-    return np.concatenate([one, rng.normal(size=(80, 2)) + [12.0, 0.0]]) * [1.0, 1000.0]
+    values = rng.normal(size=(200, 2))
+    values[120:, 0] += 12.0
+    return values * [1.0, 1000.0]
 
 
 def test_scores_are_standardized_so_that_no_unit_decides():

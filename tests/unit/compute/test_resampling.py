@@ -64,9 +64,7 @@ def test_intervals_cover_the_planted_value(runs):
         def statistic(counts, values=values, inside=inside):
             return np.array([counts @ values, counts @ inside]) / counts.sum()
 
-        mean, population = percentiles_over_runs(
-            statistic, named(runs, per), draws=200, seed=trial
-        )
+        mean, population = percentiles_over_runs(statistic, named(runs, per), draws=200, seed=trial)
         covered += [mean.low <= 0 <= mean.high, population.low <= 0.5 <= population.high]
     assert (covered / trials >= 0.90).all()
     assert (covered / trials <= 0.99).all()
@@ -140,7 +138,7 @@ def test_bad_arguments_are_refused():
         percentiles_over_runs(mean_of(np.zeros(2)), ["a", "b"], draws=1)
     with pytest.raises(ConfigError, match="level is 1"):
         percentiles_over_runs(mean_of(np.zeros(2)), ["a", "b"], level=1)
-    with pytest.raises(ConfigError, match="inefficiency is 0.5"):
+    with pytest.raises(ConfigError, match=r"inefficiency is 0\.5"):
         percentiles_over_blocks(mean_of(np.zeros(2)), [np.arange(2)], 0.5)
 
 

@@ -118,3 +118,11 @@ terms = st.builds(
 @given(st.lists(terms, min_size=1, max_size=3).map(lambda t: Selection(tuple(t))))
 def test_text_and_tree_are_one(selection):
     assert parse(str(selection)) == selection
+
+
+def test_molecules_without_beads_are_not_listed():
+    one_state = coarse().take(np.arange(9, 12))
+    with pytest.raises(SelectionError) as caught:
+        parse("A").mask(one_state)
+    assert 'molecules here: "Med-7.a":1-30' in caught.value.message
+    assert "A:" not in caught.value.message

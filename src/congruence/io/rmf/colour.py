@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from congruence.io.rmf.encode import frame_record
 from congruence.io.rmf.schema import DATA_FIELDS, KeyType, Record, encode_record
 
 if TYPE_CHECKING:
+    import os
+
     from congruence.io.rmf.clone import FrameSource
     from congruence.typing import FloatArray, IntArray
 

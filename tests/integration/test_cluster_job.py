@@ -558,6 +558,7 @@ def started(words, cwd):
         "import sys, time\n"
         "import congruence.workflow.results as results\n"
         "results.draw = lambda *_: time.sleep(120)\n"
+        "results.write_precision = lambda *_, **__: None\n"
         "from congruence.cli import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -566,7 +567,7 @@ def started(words, cwd):
     )
 
 
-def test_killed_jobs_leave_what_was_there(small, tmp_path):
+def test_killed_jobs_leave_what_was_there(small, tmp_path, no_figure):
     words = ("cluster", small, *ASKED, "--clusters", "2", "--force", "--out")
     signals = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
     before = {}

@@ -44,6 +44,7 @@ def test_the_same_options_give_the_same_clusters_and_files(result, tmp_path, no_
     assert {n for n in two if n.endswith((".rmf3", ".mrc"))} <= set(one)
     assert labels(tmp_path / "out").tolist() == labels(result).tolist()
     differing = {n for n in one if n in two and one[n] != two[n]}
+    differing -= {n for n in differing if "/center." in n}  # coloured by the precision
     assert not [n for n in differing if n.endswith((".rmf3", ".mrc", ".pdb"))]
 
 

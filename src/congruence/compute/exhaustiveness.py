@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute.homogeneity import homogeneity
-from congruence.compute.scan import bin_distances, count_close_pairs, neighbourhood_clusters
+from congruence.compute.scan import bin_distances, neighbourhood_clusters
 from congruence.core.exhaustiveness import (
     Rule,
     SampledCluster,
@@ -313,7 +313,6 @@ def refined_precision(
         point=point,
         resolution=high - low,
         reported=found.reported if found.rule == "compat" else reported,
-        close_pairs=count_close_pairs(matrix, high),
     )
 
 

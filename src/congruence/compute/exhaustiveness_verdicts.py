@@ -8,7 +8,7 @@ that of the reference program, and says where the two differ and why.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from congruence.compute.exhaustiveness import (
 )
 from congruence.compute.exhaustiveness_differences import differences
 from congruence.compute.label_test import label_test
+from congruence.compute.scan import count_close_pairs
 from congruence.compute.score_tests import compare_scores, top_score
 from congruence.core.exhaustiveness import (
     REFERENCE,
@@ -190,7 +191,10 @@ def _precisions(
         if own_step is None:
             precision = refined_precision(matrix, scan, precision, resolution=settings.resolution)
         found[rule] = precision
-    return scan, found
+    return scan, {
+        rule: replace(p, close_pairs=count_close_pairs(matrix, p.threshold))
+        for rule, p in found.items()
+    }
 
 
 def _final_threshold(chosen: SamplingPrecision, settings: Settings) -> float:
@@ -209,8 +213,10 @@ def _precision_verdict(chosen: SamplingPrecision, sizes: tuple[int, int]) -> Ver
     at = f"at {chosen.threshold:.3f} Å"
     evidence = (
         f"{at} (resolution {chosen.resolution:.3g} Å): p = {p:.3g}, V = {v:.3f}, {coverage:.1f} % "
-        f"of {sum(sizes)} models ({sizes[0]} A, {sizes[1]} B) in {chosen.point.kept} kept clusters"
+        f"of {sum(sizes)} models ({sizes[0]} A, {sizes[1]} B), kept clusters: {chosen.point.kept}"
     )
+    if chosen.close_pairs:
+        evidence += f"; {chosen.close_pairs} pairs are within 1e-6 Å of the threshold"
     if not chosen.converged:
         few = coverage <= COVERAGE_LIMIT
         return Verdict(

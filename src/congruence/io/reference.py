@@ -142,7 +142,9 @@ def _from_structure(path: Path, frame: int) -> ReferenceStructure:
         raise FormatError("holds no residue of a polymer", path=path)
     topology, points = _topology(chains)
     source = f"{path}, model {frame}" if frame else str(path)
-    return ReferenceStructure(topology, points, source, _aliases(structure, structure[frame]))
+    return ReferenceStructure(
+        topology, points, source, _aliases(gemmi, path, structure, structure[frame])
+    )
 
 
 def _residues(chain: Any) -> Iterator[tuple[int, str, FloatArray]]:
@@ -189,12 +191,17 @@ def _topology(
     return topology, np.array([row[2] for _, rows in chains for row in rows])
 
 
-def _aliases(structure: Any, model: Any) -> dict[str, tuple[str, ...]]:
-    """Return the chains of each entity by its name."""
+def _aliases(gemmi: Any, path: Path, structure: Any, model: Any) -> dict[str, tuple[str, ...]]:
+    """Return the chains of each entity by the name that mmCIF gives it."""
+    if not {".cif", ".mmcif"} & {suffix.lower() for suffix in path.suffixes}:
+        return {}
+    block = gemmi.cif.read(str(path)).sole_block()
+    rows = block.find("_entity.", ["id", "pdbx_description"])
+    named = {row.str(0): row.str(1) for row in rows}
     aliases: dict[str, tuple[str, ...]] = {}
     for entity in structure.entities:
         chains = [c.name for c in model if {r.subchain for r in c} & set(entity.subchains)]
-        for name in {entity.name, getattr(entity, "full_name", "")} - {""}:
-            if chains and not name.isdecimal():
-                aliases[name] = (*aliases.get(name, ()), *chains)
+        name = named.get(entity.name, "")
+        if chains and name:
+            aliases[name] = (*aliases.get(name, ()), *chains)
     return aliases

@@ -10,7 +10,7 @@ import numpy as np
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
 from congruence.workflow.folder import check_target
-from congruence.workflow.large import remove_tiles
+from congruence.workflow.large import check_memory, remove_tiles
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.results import Job, write_job
 from congruence.workflow.steps import ChosenModels, open_runs
@@ -232,6 +232,7 @@ def _tell_plan(
     )
     reporter.say(f"models: {len(chosen):,} of {chosen.total:,}, {len(topology):,} beads each")
     reporter.say(f"plan: {plan.text()}")
+    check_memory(len(chosen), len(topology))
 
 
 def measure(

@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from congruence.compute.metric import Metric
+    from congruence.compute.plan import MatrixPlan
     from congruence.core.ensemble import Ensemble
 
-__all__ = ["CHECKPOINT_PAIRS", "distances_key", "measure_distances", "remove_tiles"]
+__all__ = [
+    "CHECKPOINT_PAIRS",
+    "check_memory",
+    "distances_key",
+    "measure_distances",
+    "remove_tiles",
+]
 
 CHECKPOINT_PAIRS = 50_000_000
 """From so many pairs on (10,000 models) tiles of distances are kept until the job is done."""
@@ -72,14 +79,10 @@ def measure_distances(
         If `tiles` is a folder of another job, or cannot be written.
     """
     from congruence.compute.compression import compressed_matrix, compressed_tiles
-    from congruence.compute.plan import plan_matrix
     from congruence.io.tiles import DistanceFolder
 
-    m, n, _ = ensemble.shape
-    memory = memory_at_hand() if memory is None else memory
-    plan = plan_matrix(m, n, memory, alignment=metric.mode, rate=1e11)
-    if plan.way != "condensed":
-        raise _too_many(m, memory)
+    m = len(ensemble)
+    plan = check_memory(m, ensemble.shape[1], memory=memory)
     dtype = np.float64 if m <= _DOUBLE_UP_TO else np.float32
     if tiles is None or m * (m - 1) // 2 < checkpoint_pairs:
         return compressed_matrix(ensemble, metric, dtype=dtype, progress=progress)
@@ -92,9 +95,35 @@ def measure_distances(
     )
 
 
-def _too_many(m: int, memory: int) -> InputError:
+def check_memory(m: int, n: int, *, memory: int | None = None) -> MatrixPlan:
+    """
+    Refuse distances that cannot be kept.
+
+    Parameters
+    ----------
+    m, n : int
+        Models and beads.
+    memory : int, optional
+        Bytes that may be taken; what is at hand by default.
+
+    Returns
+    -------
+    plan : MatrixPlan
+        How they are kept.
+
+    Raises
+    ------
+    InputError
+        If the distances do not fit in memory.
+    """
+    from congruence.compute.plan import plan_matrix
+
+    memory = memory_at_hand() if memory is None else memory
+    plan = plan_matrix(m, n, max(memory, 1), rate=1e11)
+    if plan.way == "condensed":
+        return plan
     needed, at_hand = 4 * (m * (m - 1) // 2) / 1e9, memory / 1e9
-    return InputError(
+    raise InputError(
         f"the distances of {m:,} models take {needed:.1f} GB and work space; "
         f"{at_hand:.1f} GB of memory are at hand",
         hint="Choose fewer models (--best, --every), or cluster without a matrix from Python: "

@@ -65,7 +65,7 @@ def split_runs(
                 hint="Give the folders of the two samples, or split by run.",
             )
         mine = set(runs[:first])
-        words = f"A are the {first} runs of the first folder"
+        words = f"A are the runs of the first input: {', '.join(runs[:first])}"
     elif len(present) == 1:
         in_a = np.zeros(len(run_of), dtype=bool)
         in_a[rng.permutation(len(run_of))[: len(run_of) // 2]] = True

@@ -24,7 +24,7 @@ _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(((?:[^()\s]|\([^()]*\))+)\)|(?:src|href)=\"([^\"]+)\"")
 _COMMAND = re.compile(r"\bcongruence ((?:run-|re)?[a-z]+)\b(.*)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHER_PROGRAMS = {"--write"}
+_OTHER_PROGRAMS = {"--write", "--quick", "--group"}
 
 
 def _script(name: str) -> ModuleType:

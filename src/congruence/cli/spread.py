@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from congruence.core.precision import Interval
     from congruence.workflow.accuracy import AccuracyReport, SetAccuracy
-    from congruence.workflow.precision import PrecisionReport, SetReport
+    from congruence.workflow.precision_report import PrecisionReport, SetReport
 
 __all__ = ["comparison", "named_words", "pairs", "show_accuracy", "show_precision"]
 

@@ -199,6 +199,9 @@ def choose_models(
     if every is not None:
         keep &= table.step % every == 0
         after(f"every {every}")
+    if (keep & (table.frame < 0)).any():
+        keep &= table.frame >= 0  # no loss: scores may be saved more often than coordinates
+        after("with coordinates")
     left_out = _unusable(table, keep)
     if left_out:
         after("usable")
@@ -254,7 +257,6 @@ def _in_fraction(table: ModelTable, first: float, last: float) -> BoolArray:
 def _unusable(table: ModelTable, keep: BoolArray) -> list[LeftOut]:
     """Take out of a mask the models that have no coordinates or no score; say which."""
     reasons = (
-        (table.frame < 0, "no coordinates were written"),
         (table.file == "", "their RMF file was not found"),
         (np.isnan(table.score), f"{table.score_key or 'score'} is no number"),
     )
@@ -338,6 +340,7 @@ def choose_reference(
         steps.append(("first_and_last_frames", len(rows)))
     usable = np.zeros(len(table), dtype=bool)
     usable[rows] = True
+    usable &= table.frame >= 0
     left_out = _unusable(table, usable)
     rows = _ranked(table.score, np.flatnonzero(usable))[:number_of_best_scoring_models]
     steps.append(("best", len(rows)))

@@ -70,7 +70,7 @@ class Term:
     contained: bool = False
 
     def __str__(self) -> str:
-        name = self.name if re.fullmatch(r"\w+|\*", self.name) else f'"{self.name}"'
+        name = self.name if re.fullmatch(r"\w+|\*", self.name) else _quoted(self.name)
         spans = ",".join(
             f"{a}" if a == b else f"{a}-{'' if b is None else b}" for a, b in self.ranges
         )
@@ -119,6 +119,10 @@ class Term:
         if not mask.any():
             raise _nothing(self, topology)
         return mask
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if '"' in name else f'"{name}"'
 
 
 @dataclass(frozen=True, slots=True)

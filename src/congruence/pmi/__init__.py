@@ -9,7 +9,7 @@ also where IMP is installed. Or a script replaces its imports by
 
 What is provided: ``IMP.Model``, ``IMP.set_log_level``, ``IMP.allow_deprecated``,
 ``IMP.pmi.macros.AnalysisReplicaExchange0``, and of ``IMP.pmi.analysis`` the
-classes ``Alignment``, ``Clustering`` and ``GetModelDensity``. Every other module
+classes ``Alignment``, ``Clustering``, ``GetModelDensity`` and ``Precision``. Every other module
 can be imported; using a name that is not provided is an error that says how
 congruence does the same.
 

@@ -11,8 +11,9 @@ from congruence.core.provenance import versions
 from congruence.core.results import Alignment
 from congruence.core.selection import Selection, Term, parse
 from congruence.errors import SelectionError
-from congruence.workflow.member_sets import MemberSet, Spread, read_sets
+from congruence.workflow.member_sets import read_sets
 from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.spread import MemberSet, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -219,11 +219,16 @@ def _tell_plan(
     from congruence.compute.rmsd import estimate
     from congruence.core.selection import parse
 
-    groups = topology.copy_groups() if config.copies == "auto" else ()
-    for group in groups:
-        listed = ", ".join(map(str, group.copies))
-        reporter.say(f"interchangeable copies: {group.molecule} (copies {listed})")
     measured = np.any([parse(text).mask(topology) for text in config.rmsd], axis=0)
+    groups = []
+    for group in topology.copy_groups() if config.copies == "auto" else ():
+        listed = f"{group.molecule} (copies {', '.join(map(str, group.copies))})"
+        chosen_beads = measured[group.beads]
+        if chosen_beads.any() and (chosen_beads == chosen_beads[0]).all():
+            groups.append(group)
+            reporter.say(f"interchangeable copies: {listed}")
+        else:
+            reporter.say(f"copies keep their places, as --rmsd does not name them alike: {listed}")
     plan = estimate(
         len(chosen),
         int(np.count_nonzero(measured)),

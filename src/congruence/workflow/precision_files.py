@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from congruence.core.precision import Interval, Precision
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
-    from congruence.workflow.precision import PrecisionReport, SetReport
+    from congruence.workflow.precision_report import PrecisionReport, SetReport
 
 __all__ = ["precision_data", "write_report", "write_run_record"]
 

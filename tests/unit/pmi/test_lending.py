@@ -86,16 +86,16 @@ def test_using_a_name_that_is_not_provided_says_what_to_do(lent):
 
 
 def test_a_name_taken_with_from_raises_only_when_it_is_used(lent):
-    from IMP.pmi.analysis import Precision
+    from IMP.pmi.analysis import CrossLinkTable
     from IMP.pmi.macros import BuildSystem
 
     with pytest.raises(NotProvidedError, match=r"IMP\.pmi\.macros\.BuildSystem is not provided"):
         BuildSystem()
     with pytest.raises(NotProvidedError) as caught:
-        Precision(None, resolution=1)
-    assert "congruence precision" in caught.value.hint
+        CrossLinkTable()
+    assert "congruence" in caught.value.hint
     with pytest.raises(NotProvidedError):
-        _ = Precision.get_rmsf
+        _ = CrossLinkTable.from_file
     with pytest.raises(NotProvidedError):
 
         class Mine(BuildSystem):

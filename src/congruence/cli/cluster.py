@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the results.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and stop.")
-@click.option("--no-cache", is_flag=True, help="Read all coordinates from the RMF files, and keep none for the next time.")
+@click.option("--no-cache", is_flag=True, help="Read all coordinates from the RMF files, and keep none for the next time.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the clusters as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None:

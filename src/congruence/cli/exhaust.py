@@ -35,7 +35,7 @@ _OPTIONS = [
     click.option("--published", type=_FILE, metavar="DIR", help="Hold the files of an earlier run of the protocol against the distances."),
     click.option("--scores", type=_FILE, nargs=2, metavar="A B", help="Score files of the samples, one score a line."),
     click.option("--samples", "sizes", type=click.IntRange(0), nargs=2, metavar="NA NB", help="Models of A and B in a distance matrix."),
-    click.option("--split", type=click.Choice(["run", "folder", "random"]), default="run", show_default=True, help="How runs become samples. run: every other run. folder: the two INPUTs. random: a random half of the runs."),
+    click.option("--split", type=click.Choice(["run", "folder", "random"]), default="run", show_default=True, help="How runs become samples. run: whole runs, numbers of models as equal as possible. folder: the two INPUTs. random: a random half of the runs."),
     click.option("--rmsd", multiple=True, metavar="SEL", help="Selection measured; several are taken together. [default: all beads]"),
     click.option("--copies", type=click.Choice(["auto", "off"]), default="auto", show_default=True, help="Whether copies of one molecule may take each other's place; with --compat off."),
     click.option("--symmetry", type=_FILE, metavar="FILE", help="Interchangeable units, a group a line: A.0 A.1, or A.0/B.0 A.1/B.1."),
@@ -47,6 +47,7 @@ _OPTIONS = [
     click.option("--where", multiple=True, metavar="'COLUMN<VALUE'", help="Runs: condition on any column."),
     click.option("--resolution", type=float, default=1.0, show_default=True, metavar="R", help="Residues per bead to read."),
     click.option("--state", default="0", show_default=True, metavar="INDEX", help="State to analyse, or 'all'."),
+    click.option("--uncertainty/--no-uncertainty", default=True, show_default=True, help="Resample runs for intervals, and follow the precision while sampling went on."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of everything random."),
     click.option("--out", type=_FILE, required=True, metavar="DIR"),
     click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR."),
@@ -142,6 +143,8 @@ def _show_tables(result: Exhaustiveness) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from congruence.workflow.exhaust_uncertainty import uncertainty_rows
+
     console = Console()
     if result.clusters:
         table = Table(title=f"Clusters at {result.threshold:.3f} Å", title_justify="left")
@@ -156,6 +159,13 @@ def _show_tables(result: Exhaustiveness) -> None:
                 f"{c.mean_pairwise:.3f}",
                 f"model {c.center}",
             )
+        console.print(table)
+    if result.uncertainty is not None:
+        table = Table(title="How sure", title_justify="left")
+        for name in ("quantity", "value"):
+            table.add_column(name, overflow="fold")
+        for row in uncertainty_rows(result.uncertainty):
+            table.add_row(*row)
         console.print(table)
     if result.differences:
         table = Table(title="Where compat and right differ", title_justify="left")

@@ -78,10 +78,9 @@ def _print_table(clustering: Clustering, precision: dict[str, dict[str, Any]]) -
     from rich.table import Table
 
     table = Table(title="Clusters", title_justify="left", padding=(0, 0, 0, 1))
-    more = ["95 %", "to center (Å)"] if precision else []
-    names = ["cluster", "models", "by half", "average RMSD (Å)", *more, "best score", "center"]
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=name in ("by half", "95 %", "center"))
+    more = ["95 %", "to center"] if precision else []
+    for name in ["cluster", "models", "by half", "RMSD (Å)", *more, "best score", "center"]:
+        table.add_column(name, justify="right", no_wrap=True)
     for c in clustering.clusters:
         score = "" if math.isnan(c.best_score) else f"{c.best_score:.2f}"
         halves = f"{c.by_half[0]} + {c.by_half[1]}"

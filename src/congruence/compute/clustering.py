@@ -34,6 +34,7 @@ METHODS: tuple[Method, ...] = ("kmeans", "threshold", "hierarchical", "hdbscan")
 
 _STARTS = 50
 _STARTS_FOR_ADVICE = 5
+_COORDINATES_FOR_ADVICE = 32
 _MIN_SIZE = 5
 _FLOAT64_UP_TO = 3000
 
@@ -304,10 +305,20 @@ def _hdbscan(matrix: DistanceMatrix, min_size: int) -> IntArray:
 
 def _advise(matrix: DistanceMatrix, method: Method, seed: int) -> ClusterAdvice:
     if method == "kmeans":
-        return advise(
-            _square(matrix), partial(_kmeans, seed=seed, starts=_STARTS_FOR_ADVICE), seed=seed
-        )
+        return advise(_square(matrix), partial(_kmeans_for_advice, seed=seed), seed=seed)
     return advise(_square(matrix), _tree_of_square, seed=seed)
+
+
+def _kmeans_for_advice(square: FloatArray, k: int, *, seed: int) -> IntArray:
+    """
+    Cluster rows by their largest principal coordinates only, which is much quicker.
+
+    A symmetric matrix U L U' has rows that are a rotation of the rows of U L.
+    """
+    values, vectors = np.linalg.eigh(square)
+    largest = np.sort(np.argsort(-np.abs(values), kind="stable")[:_COORDINATES_FOR_ADVICE])
+    rows = vectors[:, largest] * values[largest]
+    return _kmeans(rows, k, seed=seed, starts=_STARTS_FOR_ADVICE)
 
 
 def _tree_of_square(square: FloatArray, k: int) -> IntArray:

@@ -24,7 +24,7 @@ from congruence.compute._packing import TILE, Packed, Packer
 from congruence.compute._resolve import Data, Resolved, resolve
 from congruence.compute.metric import Metric
 from congruence.compute.rmsd import rmsd_tiles
-from congruence.core.results import DistanceMatrix
+from congruence.core.results import Alignment, DistanceMatrix
 from congruence.core.sources import ArraySource, CondensedSink
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def compress(
     Returns
     -------
     compression : Compression or None
-        None when other beads are measured than superposed (or with other
+        None when other beads are superposed than measured (or with other
         weights), when every bead moves by itself, or when there are so few
         models that the search for a basis costs more than it saves. The
         decision depends on the data and the metric only.
@@ -199,7 +199,7 @@ def compress(
 
     resolved = resolve(data, metric)
     m = resolved.source.shape[0]
-    # Without alignment nothing is fitted, so nothing can differ from what is measured.
+    # A rotation found on other beads cannot be found from the measured ones.
     if m < 2 or (resolved.planes == 3 and not resolved.same):
         return None
     if not always and not pays(resolved, (1,) * (1 + len(resolved.groups))):
@@ -236,8 +236,9 @@ def _project_all(packer: Packer, basis: Basis, threads: int) -> FloatArray:
 
 
 def _pseudo_metric(resolved: Resolved, basis: Basis) -> Metric:
+    # Centroids are removed already, perhaps those of other beads than the measured ones.
     return Metric(
-        resolved.alignment,
+        resolved.alignment if resolved.planes == 3 else Alignment.NONE,
         weights=basis.weights(),
         copies=tuple(basis.groups()) or "off",
     )

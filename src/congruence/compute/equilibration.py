@@ -94,7 +94,7 @@ def statistical_inefficiency(series: npt.ArrayLike) -> float:
     Examples
     --------
     >>> round(statistical_inefficiency([0, 0, 0, 0, 1, 1, 1, 1]), 3)
-    1.75
+    2.5
     """
     values = _checked(series)
     n = len(values)

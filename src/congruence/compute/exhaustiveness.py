@@ -29,6 +29,7 @@ from congruence.errors import ConfigError, InputError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from congruence.compute.scan import Bins
     from congruence.core.exhaustiveness import Homogeneity
     from congruence.core.results import DistanceMatrix
     from congruence.typing import BoolArray, FloatArray, IntArray
@@ -39,6 +40,7 @@ __all__ = [
     "refined_precision",
     "sampled_clusters",
     "sampling_precision",
+    "scan_bins",
     "scan_thresholds",
     "split_clusters",
     "threshold_grid",
@@ -192,6 +194,38 @@ def scan_thresholds(
     """
     check_samples(matrix, in_a)
     bins = bin_distances(matrix, thresholds)
+    return scan_bins(bins, in_a, step=step, smallest=smallest, progress=progress)
+
+
+def scan_bins(
+    bins: Bins,
+    in_a: BoolArray,
+    *,
+    step: float = float("nan"),
+    smallest: int = 11,
+    progress: Callable[[int, int], None] | None = None,
+) -> ThresholdScan:
+    """
+    Do what `scan_thresholds` does, on distances that were binned before.
+
+    Parameters
+    ----------
+    bins : Bins
+        From `congruence.compute.scan.bin_distances`.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    step : float
+        Distance of the thresholds, kept in the result.
+    smallest : int
+        Models of each sample that a kept cluster has at least.
+    progress : callable, optional
+        Called with thresholds done and in all.
+
+    Returns
+    -------
+    scan : ThresholdScan
+        The scan. Samples are not checked.
+    """
     points: list[Homogeneity] = []
     for k in range(len(bins.thresholds)):
         clusters = neighbourhood_clusters(bins, k, smallest=2 * smallest)

@@ -8,13 +8,12 @@ runs (or blocks of one run), or the first part of the sampling.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute.exhaustiveness import sampling_precision, scan_thresholds
-from congruence.compute.resampling import models_of
+from congruence.compute.exhaustiveness import sampling_precision, scan_bins
+from congruence.compute.scan import bin_distances
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -25,38 +24,12 @@ if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
-    "drawn_matrix",
     "population_statistic",
     "precision_of_models",
-    "precision_statistic",
 ]
 
-_SMALLEST = 11
-
-
-def drawn_matrix(matrix: DistanceMatrix, models: IntArray) -> DistanceMatrix:
-    """
-    Return the distances of models some of which come more than once.
-
-    Parameters
-    ----------
-    matrix : DistanceMatrix
-        Distances of all models.
-    models : ndarray, dtype=int64, shape=(k,)
-        Models; one and the same are 0 Å apart.
-
-    Returns
-    -------
-    drawn : DistanceMatrix
-        Of *k* models, without names. Takes k²/2 numbers.
-    """
-    k = len(models)
-    found = np.empty(k * (k - 1) // 2, dtype=matrix.condensed.dtype)
-    start = 0
-    for i in range(k - 1):  # row by row: no index arrays of the size of the matrix
-        found[start : start + k - i - 1] = matrix.row(int(models[i]))[models[i + 1 :]]
-        start += k - i - 1
-    return replace(matrix, condensed=found, m=k, names=())
+SMALLEST = 11
+_LEAST_MODELS = 10
 
 
 def precision_of_models(
@@ -65,6 +38,7 @@ def precision_of_models(
     thresholds: FloatArray,
     *,
     rule: Rule = "right",
+    smallest: int = SMALLEST,
 ) -> Callable[[IntArray], float]:
     """
     Make the function that gives the sampling precision of some models.
@@ -80,62 +54,26 @@ def precision_of_models(
         can be compared. Their spacing is the resolution of the value.
     rule : {"right", "compat", "paper"}
         Rule that chooses the sampling precision.
+    smallest : int
+        Models of each sample that a kept cluster has at least.
 
     Returns
     -------
     function : callable
         Takes model numbers, each as often as it counts; returns Å, infinity
-        when no threshold passes or a sample has fewer than 11 models. For
+        when no threshold passes or a sample has too few models. For
         `congruence.compute.running.running_estimate`.
     """
+    bins = bin_distances(matrix, thresholds)  # once: a drawn model keeps its numbers
 
     def function(models: IntArray) -> float:
         mine = in_a[models]
-        if min(int(mine.sum()), int((~mine).sum())) < _SMALLEST:
+        if len(models) < _LEAST_MODELS or min(int(mine.sum()), int((~mine).sum())) < smallest:
             return math.inf
-        drawn = drawn_matrix(matrix, models)
-        if drawn.condensed.max() <= 0:
-            return math.inf
-        scan = scan_thresholds(drawn, mine, thresholds, smallest=_SMALLEST)
-        found = sampling_precision(scan, rule)
+        found = sampling_precision(scan_bins(bins.take(models), mine, smallest=smallest), rule)
         return found.value if found.converged else math.inf
 
     return function
-
-
-def precision_statistic(
-    matrix: DistanceMatrix,
-    in_a: BoolArray,
-    thresholds: FloatArray,
-    *,
-    rule: Rule = "right",
-) -> Callable[[IntArray], list[float]]:
-    """
-    Make the statistic of the sampling precision for a bootstrap.
-
-    Parameters
-    ----------
-    matrix : DistanceMatrix
-        Distances of all models.
-    in_a : ndarray, dtype=bool, shape=(m,)
-        Models of sample A.
-    thresholds : ndarray, dtype=float64, shape=(t,)
-        As in `precision_of_models`.
-    rule : {"right", "compat", "paper"}
-        Rule that chooses the sampling precision.
-
-    Returns
-    -------
-    statistic : callable
-        Takes counts; for `congruence.compute.resampling.percentiles_over_runs`
-        with ``samples=in_a``.
-    """
-    function = precision_of_models(matrix, in_a, thresholds, rule=rule)
-
-    def statistic(counts: IntArray) -> list[float]:
-        return [function(models_of(counts))]
-
-    return statistic
 
 
 def population_statistic(labels: IntArray, k: int) -> Callable[[IntArray], FloatArray]:

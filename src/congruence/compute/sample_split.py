@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from congruence.core.models import ModelTable
     from congruence.typing import BoolArray, IntArray
 
-__all__ = ["split_by_number", "split_by_rank", "split_evenly"]
+__all__ = [
+    "split_at_random",
+    "split_by_input",
+    "split_by_number",
+    "split_by_rank",
+    "split_evenly",
+]
 
 _ALL_UP_TO = 16
 _STARTS = 20
@@ -160,6 +166,60 @@ def split_by_rank(table: ModelTable, *, seed: int = 0) -> SampleSplit:
         return _random_halves(len(table), np.random.default_rng(seed))
     first = names[: len(names) // 2]
     return _split(np.isin(np.array(runs, dtype=object), first), "runs by rank", "run", runs)
+
+
+def split_at_random(table: ModelTable, *, seed: int = 0) -> SampleSplit:
+    """
+    Part models into two samples: a random half of the runs, and the rest.
+
+    Parameters
+    ----------
+    table : ModelTable
+        Good models.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    split : SampleSplit
+        Of an odd number of runs, A has the smaller half. Models of a single
+        run are parted at random.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two models.
+    """
+    _two_models(table)
+    rng = np.random.default_rng(seed)
+    runs = _labels(table, replicas=False)
+    names = list(dict.fromkeys(runs))
+    if len(names) == 1:
+        return _random_halves(len(table), rng)
+    drawn = [names[i] for i in sorted(rng.permutation(len(names))[: len(names) // 2].tolist())]
+    in_a = np.isin(np.array(runs, dtype=object), drawn)
+    return _split(in_a, f"a random half of the runs in A (seed {seed})", "run", runs)
+
+
+def split_by_input(table: ModelTable, first: Sequence[str]) -> SampleSplit:
+    """
+    Part models into two samples: those of given runs, and the rest.
+
+    Parameters
+    ----------
+    table : ModelTable
+        Good models.
+    first : sequence of str
+        Names of the runs of A.
+
+    Returns
+    -------
+    split : SampleSplit
+        One sample may be empty.
+    """
+    runs = _labels(table, replicas=False)
+    in_a = np.isin(np.array(runs, dtype=object), list(first))
+    return _split(in_a, "runs of the first input in A", "run", runs)
 
 
 def split_by_number(table: ModelTable, *, runs: int, seed: int = 0) -> SampleSplit:

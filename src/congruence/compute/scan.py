@@ -60,6 +60,23 @@ class Bins:
         """Number of models."""
         return len(self.square)
 
+    def take(self, models: IntArray) -> Bins:
+        """
+        Return the bins of some models.
+
+        Parameters
+        ----------
+        models : ndarray, dtype=int64, shape=(k,)
+            Models; some may come more than once, and are then 0 Å apart.
+
+        Returns
+        -------
+        bins : Bins
+            Of *k* models.
+        """
+        square = self.square[np.ix_(models, models)]
+        return Bins(self.thresholds, square, _counts(square, len(self.thresholds)))
+
 
 def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArray) -> Bins:
     """
@@ -105,7 +122,6 @@ def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArr
         )
     m = matrix.m
     square = np.zeros((m, m), dtype=np.uint8 if len(levels) <= 255 else np.uint16)
-    counts = np.empty((m, len(levels)), dtype=np.int64)
     width = _spacing(levels)
     at = 0
     for i in range(m):
@@ -113,9 +129,14 @@ def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArr
         square[i, i + 1 :] = _below(levels, row, width)
         at += m - i - 1
     _mirror(square)
-    for i in range(m):
-        counts[i] = np.bincount(square[i], minlength=len(levels) + 1)[:-1].cumsum()
-    return Bins(levels, square, np.ascontiguousarray(counts.T))
+    return Bins(levels, square, _counts(square, len(levels)))
+
+
+def _counts(square: BinArray, levels: int) -> IntArray:
+    counts = np.empty((len(square), levels), dtype=np.int64)
+    for i in range(len(square)):
+        counts[i] = np.bincount(square[i], minlength=levels + 1)[:-1].cumsum()
+    return np.ascontiguousarray(counts.T)
 
 
 def _spacing(levels: FloatArray) -> float:

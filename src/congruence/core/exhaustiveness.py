@@ -16,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from congruence.core.results import Alignment, Verdict
     from congruence.core.score_results import ScoreComparison, TopScore
+    from congruence.core.uncertainty import SamplingUncertainty
     from congruence.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
@@ -329,6 +330,8 @@ class Exhaustiveness:
         Numbers of which compat and right differ.
     definition : dict of str to str
         Words on the distance.
+    uncertainty : SamplingUncertainty or None
+        Intervals over runs; None when runs are not known.
     """
 
     sizes: tuple[int, int]
@@ -345,6 +348,7 @@ class Exhaustiveness:
     verdicts: tuple[Verdict, ...] = ()
     differences: tuple[Difference, ...] = ()
     definition: dict[str, str] = field(default_factory=dict)
+    uncertainty: SamplingUncertainty | None = None
 
     @property
     def precision(self) -> SamplingPrecision:

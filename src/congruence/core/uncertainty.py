@@ -14,6 +14,7 @@ __all__ = [
     "KsComparison",
     "Resampled",
     "RunningEstimate",
+    "SampleAlone",
     "SamplingUncertainty",
     "SeriesSize",
     "SplitSpread",
@@ -194,6 +195,30 @@ class KsComparison:
         return sum(self.sizes) / max(sum(self.effective_sizes), 1e-300)
 
 
+@dataclass(frozen=True, slots=True)
+class SampleAlone:
+    """
+    Sampling precision of one sample, parted in two.
+
+    Parameters
+    ----------
+    sample : {"A", "B"}
+        The sample.
+    models : int
+        Its models.
+    value : float
+        Sampling precision in Å; infinite when no threshold passes.
+    unit : {"run", "model"}
+        What was parted: its runs, or the models of its only run at random,
+        which agree more than independent halves would.
+    """
+
+    sample: str
+    models: int
+    value: float
+    unit: str
+
+
 @dataclass(frozen=True, eq=False)
 class SamplingUncertainty:
     """
@@ -218,8 +243,16 @@ class SamplingUncertainty:
     by_split : SplitSpread or None
         D over all ways to part the runs; None for fewer than four runs, or
         when a run is in both samples.
+    alone : tuple of SampleAlone
+        Sampling precision of A alone and of B alone; may be empty.
+    chi2_p : tuple of float or None
+        p-value of the populations at the sampling precision, plain and with
+        chi-square divided by `g` (first-order correction of Rao and Scott 1981,
+        doi:10.1080/01621459.1981.10477633); None unless two clusters are kept.
     verdicts : tuple of Verdict
         On the interval, on the scores, and whether to go on sampling, last.
+    notes : tuple of str
+        What was done to save time.
     """
 
     precision: Resampled
@@ -229,4 +262,7 @@ class SamplingUncertainty:
     scores: KsComparison | None = None
     score_intervals: dict[str, Resampled] = field(default_factory=dict)
     by_split: SplitSpread | None = None
+    alone: tuple[SampleAlone, ...] = ()
+    chi2_p: tuple[float, float] | None = None
     verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()

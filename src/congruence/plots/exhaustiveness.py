@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.core.provenance import versions
 from congruence.core.results import Level
+from congruence.plots.page import page, signed
+from congruence.plots.running import plot_running
 from congruence.plots.style import house, save_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from congruence.core.exhaustiveness import Exhaustiveness
@@ -36,31 +35,7 @@ __all__ = [
 _A, _B = "#0072B2", "#D55E00"
 _CHOSEN = "#009E73"
 _GREY = "#8C8C8C"
-_WIDTH = 6.4
 _MOST_CLUSTERS = 20
-
-
-def _page(caption: str, heights: tuple[float, ...], title: str) -> tuple[Figure, list[Axes]]:
-    """Lay axes of the given heights (inches) below each other, over a caption."""
-    from matplotlib.figure import Figure
-
-    lines = textwrap.wrap(caption, 92)
-    below = 0.35 + 0.165 * len(lines)
-    height = sum(heights) + 0.14 * (len(heights) - 1) + 0.5 + 0.5 + below
-    figure = Figure(figsize=(_WIDTH, height))
-    axes, top = [], height - 0.5
-    for h in heights:
-        axes.append(figure.add_axes((0.8 / _WIDTH, (top - h) / height, 5.3 / _WIDTH, h / height)))
-        top -= h + 0.14
-    figure.text(0.3 / _WIDTH, 1 - 0.3 / height, title, fontsize=11, weight="bold")
-    figure.text(
-        0.3 / _WIDTH, 0.15 / height, "\n".join(lines), fontsize=8.5, va="bottom", linespacing=1.35
-    )
-    return figure, axes
-
-
-def _signed(text: str) -> str:
-    return f"{text} congruence {versions()['congruence']}."
 
 
 def plot_score_convergence(top: TopScore, *, title: str = "") -> Figure:
@@ -79,14 +54,14 @@ def plot_score_convergence(top: TopScore, *, title: str = "") -> Figure:
     figure : matplotlib.figure.Figure
         One page.
     """
-    caption = _signed(
+    caption = signed(
         "Expected best score of random subsets of the models of both samples: mean and standard "
         "deviation over all subsets of a size, computed exactly. The dashed line is the best "
         "score of all models. The curve should be flat at the right. "
         f"{top.verdict.claim}"
     )
     with house():
-        figure, (axes,) = _page(caption, (3.0,), title or "Convergence of the best score")
+        figure, (axes,) = page(caption, (3.0,), title or "Convergence of the best score")
         axes.errorbar(
             top.sizes, top.means, yerr=top.deviations, color=_A, marker="o", markersize=4,
             linewidth=1.2, capsize=3,
@@ -142,14 +117,14 @@ def plot_score_distributions(
     figure : matplotlib.figure.Figure
         One page.
     """
-    caption = _signed(
+    caption = signed(
         "Scores of the models of sample A and of sample B: share of models per bin above, "
         "cumulative below. D is the largest vertical distance of the two cumulative curves, p the "
         f"chance of one as large if both samples were drawn alike ({compared.used}). The samples "
         f"differ if p < 0.05 and D > 0.30. {compared.verdict.claim}"
     )
     with house():
-        figure, (upper, lower) = _page(caption, (1.9, 1.9), title or "Distributions of scores")
+        figure, (upper, lower) = page(caption, (1.9, 1.9), title or "Distributions of scores")
         low, high = (float(f(np.concatenate([a, b]))) for f in (np.min, np.max))
         edges = np.linspace(low, high if high > low else low + 1.0, 41)
         for scores, color, name in ((a, _A, "A"), (b, _B, "B")):
@@ -226,7 +201,7 @@ def scan_data(result: Exhaustiveness) -> ScanData:
         if found.converged
         else "No threshold passes: the sampling is not exhaustive."
     )
-    caption = _signed(
+    caption = signed(
         f"All {sum(result.sizes)} models clustered at {len(scan.thresholds)} thresholds. A cluster "
         f"is kept if it holds {scan.smallest} or more models of each sample. A threshold passes "
         "where more than 80 % of the models are in kept clusters and p > 0.05 or V < 0.10 (dashed "
@@ -253,7 +228,7 @@ def plot_scan(data: ScanData, *, title: str = "") -> Figure:
         One page.
     """
     with house():
-        figure, panels = _page(data.caption, (1.3, 1.3, 1.3), title or "Scan of thresholds")
+        figure, panels = page(data.caption, (1.3, 1.3, 1.3), title or "Scan of thresholds")
         several = data.several
         for axes, values, limit, name, top in zip(
             panels,
@@ -302,7 +277,7 @@ def plot_populations(result: Exhaustiveness, *, title: str = "") -> Figure:
     n_a, n_b = result.sizes
     clusters = result.clusters[:_MOST_CLUSTERS]
     more = len(result.clusters) - len(clusters)
-    caption = _signed(
+    caption = signed(
         f"Share of the models of sample A ({n_a}) and of sample B ({n_b}) in each kept cluster at "
         f"a threshold of {result.threshold:.2f} Å, with the numbers of models above and the precision of the cluster "
         "(mean distance to its center) below. Exhaustive sampling gives bars of equal height."
@@ -311,7 +286,7 @@ def plot_populations(result: Exhaustiveness, *, title: str = "") -> Figure:
         else "No cluster is shown: the sampling is not exhaustive, and no threshold is justified."
     )
     with house():
-        figure, (axes,) = _page(caption, (2.8,), title or "Populations of clusters")
+        figure, (axes,) = page(caption, (2.8,), title or "Populations of clusters")
         if not clusters:
             axes.set_axis_off()
             axes.text(0.5, 0.5, "no clusters", ha="center", va="center", color=_GREY)
@@ -354,7 +329,7 @@ def save_figures(
     -------
     paths : tuple of Path
         What was written: ``score_convergence``, ``score_distributions``,
-        ``threshold_scan``, ``cluster_populations``.
+        ``threshold_scan``, ``cluster_populations``, ``running_precision``.
     """
     lead = f"{name}: " if name else ""
     figures = {}
@@ -375,6 +350,10 @@ def save_figures(
     figures["cluster_populations"] = plot_populations(
         result, title=f"{lead}populations of clusters"
     )
+    if result.uncertainty is not None:
+        figures["running_precision"] = plot_running(
+            result.uncertainty, title=f"{lead}sampling precision while sampling went on"
+        )
     paths: list[Path] = []
     for stem, figure in figures.items():
         paths += save_figure(figure, folder / stem)

@@ -13,7 +13,6 @@ from congruence.core.selection import Selection, Term, parse
 from congruence.errors import SelectionError
 from congruence.workflow.member_sets import read_sets
 from congruence.workflow.reporting import Reporter, Silent
-from congruence.workflow.spread import MemberSet, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from congruence.core.precision import Accuracy, PlacementError, ReferenceStructure
     from congruence.core.topology import Topology
     from congruence.typing import BoolArray
+    from congruence.workflow.spread import MemberSet, Spread
 
 __all__ = [
     "AccuracyOptions",

@@ -245,6 +245,7 @@ class _Job:
             exact=exact,
             progress=lambda done, total: self.reporter.advance("thresholds", done, total),
         )
+        result = self._with_uncertainty(result, matrix)
         if published is not None:
             rows, verdict = against_published(result, read_published(published))
             result = dataclasses.replace(
@@ -253,6 +254,20 @@ class _Job:
                 verdicts=(*result.verdicts, verdict),
             )
         return result, matrix
+
+    def _with_uncertainty(self, result: Exhaustiveness, matrix: DistanceMatrix) -> Exhaustiveness:
+        from congruence.compute.exhaustiveness_uncertainty import with_uncertainty
+
+        samples = self.samples
+        if not self.options.uncertainty:
+            return result
+        if samples.origins is None:
+            self.reporter.say("runs of the models are not known: no intervals")
+            return result
+        self.reporter.say("resampling runs (--no-uncertainty leaves this out)")
+        return with_uncertainty(
+            result, matrix, samples.origins, samples.scores, seed=self.options.seed
+        )
 
     def write(
         self, partial: Path, result: Exhaustiveness, matrix: DistanceMatrix

@@ -11,7 +11,7 @@ from congruence.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from congruence.workflow.splits import Split
+    from congruence.workflow.samples import Split
 
 __all__ = ["ExhaustOptions"]
 
@@ -64,6 +64,8 @@ class ExhaustOptions:
         Folder of an earlier run of the protocol to compare with.
     seed : int
         Seed of everything random.
+    uncertainty : bool
+        Whether to resample runs, where they are known.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class ExhaustOptions:
     state: int | Literal["all"] = 0
     published: Path | None = None
     seed: int = 0
+    uncertainty: bool = True
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name or self.name.startswith("."):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from congruence.core.exhaustiveness import REFERENCE, Difference
 from congruence.core.provenance import versions
 from congruence.core.results import Level, Verdict
+from congruence.workflow.exhaust_uncertainty import uncertainty_data, uncertainty_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,6 +141,7 @@ def result_data(result: Exhaustiveness, name: str) -> dict[str, Any]:
         "clustering_threshold": result.threshold,
         "clusters": [_cluster(c) for c in result.clusters],
         "maps": [dataclasses.asdict(m) for m in result.maps],
+        "uncertainty": None if result.uncertainty is None else uncertainty_data(result.uncertainty),
     }
 
 
@@ -242,6 +244,8 @@ def statement(result: Exhaustiveness, name: str) -> str:
             f"{found.resolution:.2g} Å; chi-square p = {p:.2g}, Cramér's V = {v:.3f}, "
             f"{coverage:.0f} % of the models in {found.point.kept} clusters)."
         )
+    if result.uncertainty is not None and found.converged:
+        parts += [s for s in (uncertainty_sentence(result.uncertainty),) if s]
     parts += [_cluster_sentence(c, sum(result.sizes)) for c in result.clusters[:3]]
     if result.maps:
         parts.append(

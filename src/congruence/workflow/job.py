@@ -10,6 +10,7 @@ import numpy as np
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
 from congruence.workflow.folder import check_target
+from congruence.workflow.glance import one_line
 from congruence.workflow.large import check_memory, remove_tiles
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.results import Job, write_job
@@ -117,8 +118,12 @@ def cluster_runs(
     tiles = out.with_name(f"{out.name}.tiles")
     matrix, metric = measure(config, ensemble, reporter, tiles=tiles)
     clustering = partition(config, matrix, ensemble.models, reporter)
-    job = Job(ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log)
+    glance = one_line(ensemble.models, matrix, clustering, seed=config.seed)
+    job = Job(
+        ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log, glance
+    )
     write_job(job, out, force=force, reporter=reporter)
+    reporter.say(glance)
     remove_tiles(tiles, len(chosen))
     tell_losses(losses, reporter, since=told)
     return JobSummary(out, len(chosen), clustering, losses)

@@ -57,6 +57,8 @@ class Job:
         Models there were to choose from.
     log : tuple of str
         What was done before, in words.
+    exhaustiveness : str
+        What a test of exhaustiveness would tell, in one line.
     """
 
     ensemble: Ensemble
@@ -67,6 +69,7 @@ class Job:
     pool: FramePool | None = None
     total: int = 0
     log: tuple[str, ...] = ()
+    exhaustiveness: str = ""
 
     @property
     def losses(self) -> Losses:
@@ -317,6 +320,7 @@ def _write_run_json(job: Job, partial: Path) -> None:
         "models_to_choose_from": job.total,
         "models": len(table),
         "log": job.log,
+        "exhaustiveness": job.exhaustiveness or None,
         "left_out": {
             "count": len(job.losses),
             "by_reason": job.losses.by_reason(),

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from congruence.core.ensemble import Ensemble
 from congruence.core.models import ModelTable
 from congruence.core.provenance import Losses
-from congruence.errors import ConfigError, InputError
+from congruence.errors import ConfigError, FormatError, InputError
 from congruence.workflow.frames import FramePool, read_coordinates
-from congruence.workflow.splits import Split, split_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from congruence.compute.sampling_uncertainty import Origins
+    from congruence.core.good_models import SampleSplit
     from congruence.core.results import DistanceMatrix
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray
 
-__all__ = ["Samples", "open_samples"]
+__all__ = ["Samples", "Split", "open_samples"]
+
+Split: TypeAlias = Literal["run", "folder", "random"]
+"""Runs balanced, the runs of either input, or a random half of the runs."""
 
 _MATRICES = ("distances.npy", "Distances_Matrix.data.npy")
 _RMF = (".rmf3", ".rmf")
@@ -57,6 +61,8 @@ class Samples:
         What the user should know about them.
     losses : Losses
         What could not be used.
+    origins : Origins or None
+        Run, replica and step of each model, where they are known.
     """
 
     kind: Literal["folder", "frames", "runs", "pdb", "matrix"]
@@ -70,6 +76,7 @@ class Samples:
     log: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     losses: Losses = field(default_factory=Losses)
+    origins: Origins | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -102,8 +109,9 @@ def open_samples(
     sizes : tuple of (int, int), optional
         Models of A and of B in a distance matrix.
     split : {"run", "folder", "random"}
-        How runs become samples: every other run; the runs of the first and of
-        the second input; at random. A run is split only if it is the only one.
+        How runs become samples: balanced, as `split_evenly` does; the runs of
+        the first and of the second input; a random half. A run is split only
+        if it is the only one.
     seed : int
         Seed of the random split.
     resolution : float
@@ -223,11 +231,17 @@ class _Reading:
         if found is None and all(p.is_file() for p in usual):
             found = usual
         if a[0].suffix == ".pdb":
-            return _Reading(found, self.resolution, self.state).pdb(a, b)
+            numbers = [p.name.partition(".")[0] for p in (*a, *b)]
+            origins, why = folder_origins(path, numbers, len(a))
+            samples = _Reading(found, self.resolution, self.state).pdb(a, b)
+            origins = origins if len(samples.names) == len(numbers) else None
+            return replace(samples, origins=origins, warnings=(*samples.warnings, *why))
         files = [str(p) for p in (*a, *b)]
         scores = _read_pair(found, (len(a), len(b)))
         log = (f"{len(a)} models in sample_A and {len(b)} in sample_B, ordered by number",)
-        return self._rmf("folder", len(a), files, [0] * len(files), scores, log)
+        origins, why = folder_origins(path, [p.name.partition(".")[0] for p in (*a, *b)], len(a))
+        samples = self._rmf("folder", len(a), files, [0] * len(files), scores, log, origins)
+        return replace(samples, warnings=(*samples.warnings, *why))
 
     def frames(self, a: Path, b: Path) -> Samples:
         pool = FramePool()
@@ -253,9 +267,12 @@ class _Reading:
         frames: list[int],
         scores: FloatArray | None,
         log: tuple[str, ...],
+        origins: Origins | None = None,
     ) -> Samples:
         pool = FramePool()
         table = _table(files, frames, scores, n_a)
+        if origins is not None:
+            table = replace(table, run=origins.run, replica=origins.replica, step=origins.step)
         coordinates, topology = read_coordinates(
             pool, table, resolution=self.resolution, state=self.state
         )
@@ -271,6 +288,7 @@ class _Reading:
             log=log,
             warnings=_without_scores(scores),
             losses=pool.losses,
+            origins=origins,
         )
 
     def pdb(self, a: Sequence[Path], b: Sequence[Path]) -> Samples:
@@ -310,6 +328,43 @@ class _Reading:
         )
 
 
+def folder_origins(
+    path: Path, numbers: Sequence[str], n_a: int
+) -> tuple[Origins | None, tuple[str, ...]]:
+    """
+    Find which runs the models of a good-scoring folder came from.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    numbers : sequence of str, length m
+        Number of each model, those of A first.
+    n_a : int
+        Models of A.
+
+    Returns
+    -------
+    origins : Origins or None
+        None when the folder does not tell.
+    warnings : tuple of str
+        Why not, when it has a table that does not fit.
+    """
+    from congruence.compute.sampling_uncertainty import Origins
+    from congruence.io.good_models import read_origins
+
+    try:
+        found = read_origins(path)
+    except FormatError as error:
+        return None, (f"runs of the models are not known: {error}",)
+    if found is None:
+        return None, ()
+    found = found.a_then_b()
+    if [int(n) for n in numbers] != found.index.tolist() or int(found.in_a.sum()) != n_a:
+        return None, (f"runs of the models are not known: the table in {path} is of other models",)
+    return Origins(found.run, found.replica, found.step), ()
+
+
 def _without_scores(scores: FloatArray | None) -> tuple[str, ...]:
     return () if scores is not None else ("there are no scores: tests 1 and 2 are left out",)
 
@@ -332,9 +387,34 @@ def _table(files: list[str], frames: list[int], scores: FloatArray | None, n_a: 
     )
 
 
+def _split(table: ModelTable, specs: list[str], split: Split, seed: int) -> SampleSplit:
+    from congruence.compute.sample_split import split_at_random, split_by_input, split_evenly
+    from congruence.workflow.steps import open_runs
+
+    if split == "run":
+        return split_evenly(table, seed=seed)
+    if split == "random":
+        return split_at_random(table, seed=seed)
+    first = [run.name for run in open_runs(specs[0]).runs]
+    names = set(table.run.tolist())
+    if len(specs) < 2 or not names - set(first):
+        raise ConfigError(
+            f"a split by folder needs two inputs with runs, the first has {len(first)} of "
+            f"{len(names)} runs",
+            hint="Give the folders of the two samples, or split by run.",
+        )
+    return split_by_input(table, first)
+
+
+def _words(split: SampleSplit) -> str:
+    a, b = (", ".join(names) for names in split.units)
+    return f"{split.how}: A {a}; B {b}" if a and b else split.how
+
+
 def _from_runs(
     specs: list[str], split: Split, seed: int, reading: _Reading, choice: dict[str, Any]
 ) -> Samples:
+    from congruence.compute.sampling_uncertainty import Origins
     from congruence.workflow.steps import open_runs
 
     if reading.scores is not None:
@@ -344,10 +424,13 @@ def _from_runs(
         )
     found = open_runs(*specs)
     chosen = found.choose(**choice)
-    runs = [run.name for run in found.runs]
-    first = len(open_runs(specs[0]).runs) if split == "folder" and len(specs) > 1 else 0
-    in_a, words = split_runs(chosen.table.run.tolist(), runs, split, seed=seed, first=first)
-    order = np.concatenate([np.flatnonzero(in_a), np.flatnonzero(~in_a)])
+    # in the order of sampling, not of rank, so that the samples do not hang on the score
+    rank = {run.name: i for i, run in enumerate(found.runs)}
+    number = np.array([rank[name] for name in chosen.table.run.tolist()], dtype=np.int64)
+    in_time = np.lexsort((chosen.table.step, chosen.table.replica, number))
+    parted = _split(chosen.table.take(in_time), specs, split, seed)
+    in_a = parted.in_a
+    order = np.concatenate([in_time[in_a], in_time[~in_a]])
     ensemble = chosen.load(resolution=reading.resolution, state=reading.state).take(order)
     table = ensemble.models
     has_scores = bool(table.score_key) and bool(np.isfinite(table.score).all())
@@ -362,7 +445,8 @@ def _from_runs(
         ensemble=ensemble,
         pool=chosen.pool,
         files=tuple(sorted({*map(str, table.source), *map(str, table.file)} - {""})),
-        log=(*chosen.log, words),
+        log=(*chosen.log, _words(parted)),
         warnings=(*((lone,) if one_run else ()), *_without_scores(scores)),
         losses=found.losses,
+        origins=Origins(table.run, table.replica, table.step),
     )

@@ -57,6 +57,17 @@ def test_without_alignment_other_fitted_beads_do_not_matter():
     assert compress(models, Metric("none", fit_weights="none"), always=True).rank == 8
 
 
+@pytest.mark.parametrize("words", [{"on": np.arange(7)}, {"fit_weights": "none"}])
+def test_centred_on_other_beads_or_weights_than_measured(words):
+    models = rigid_models(6, models=40, flexible=3)
+    weights = np.random.default_rng(0).uniform(1, 5, 43)
+    metric = Metric("center", weights=weights, **words)
+    sink = CondensedSink(40, np.float64)
+    compress(models, metric, always=True).tiles(sink, edge=128)
+    expected = rmsd_matrix(models, metric).condensed
+    np.testing.assert_allclose(sink.values, expected, atol=1e-6, rtol=0)
+
+
 def test_models_unlike_the_sample_widen_the_basis(monkeypatch):
     monkeypatch.setattr(_basis, "_SAMPLE", 8)
     models = rigid_models(3, models=400, bodies=2, beads=30)

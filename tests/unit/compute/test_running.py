@@ -5,13 +5,13 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from congruence.compute.precision_uncertainty import (
-    drawn_matrix,
     population_statistic,
     precision_of_models,
 )
 from congruence.compute.resampling import percentiles_over_runs
 from congruence.compute.running import advise_stopping, prefixes, running_estimate
-from congruence.compute.sampling_uncertainty import Origins, sampling_uncertainty
+from congruence.compute.sampling_uncertainty import Effort, Origins, sampling_uncertainty
+from congruence.compute.scan import bin_distances
 from congruence.core.results import Alignment, DistanceMatrix, Level
 from congruence.core.uncertainty import Resampled, RunningEstimate
 from congruence.errors import ConfigError, ShapeError
@@ -97,9 +97,10 @@ def test_goal_and_independent_models_are_held_against():
 
 def test_models_drawn_twice_are_nothing_apart():
     matrix = DistanceMatrix(np.array([1.0, 2.0, 3.0]), 3, Alignment.NONE)
-    drawn = drawn_matrix(matrix, np.array([2, 0, 2, 2]))
-    expected = np.array([[0, 2, 0, 0], [2, 0, 2, 2], [0, 2, 0, 0], [0, 2, 0, 0]], dtype=float)
-    assert (drawn.square() == expected).all()
+    drawn = bin_distances(matrix, [0.5, 1.5, 2.5]).take(np.array([2, 0, 2, 2]))
+    expected = [[0, 2, 0, 0], [2, 0, 2, 2], [0, 2, 0, 0], [0, 2, 0, 0]]
+    assert drawn.square.tolist() == expected
+    assert drawn.counts.tolist() == [[3, 1, 3, 3], [3, 1, 3, 3], [4, 4, 4, 4]]
 
 
 def test_too_few_models_have_no_sampling_precision():
@@ -134,7 +135,7 @@ def test_an_exhaustive_sampling_has_an_interval_and_may_stop():
     clusters = [np.flatnonzero(labels == k) for k in (0, 1)]
     found = sampling_uncertainty(
         matrix, in_a, origins, THRESHOLDS, clusters,
-        scores=np.random.default_rng(0).normal(size=matrix.m), settings=(15, 5, 0),
+        scores=np.random.default_rng(0).normal(size=matrix.m), effort=Effort(15, 5),
     )  # fmt: skip
     assert found.precision.is_known
     assert found.precision.low <= found.precision.value <= found.precision.high
@@ -149,14 +150,14 @@ def test_an_exhaustive_sampling_has_an_interval_and_may_stop():
 
 def test_runs_that_are_caught_are_seen_in_the_interval():
     matrix, in_a, origins, _ = planted(one_basin=True, shift=30.0)
-    found = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, settings=(10, 4, 0))
+    found = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, effort=Effort(10, 4))
     assert not math.isfinite(found.precision.value)
     assert found.verdicts[-1].advice.startswith("Go on")
 
 
 def test_one_run_in_each_sample_falls_back_to_blocks_and_says_so():
     matrix, in_a, origins, _ = planted(runs=2, per=60)
-    found = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, settings=(10, 4, 0))
+    found = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, effort=Effort(10, 4))
     assert found.precision.unit == "block"
     assert "too narrow" in found.verdicts[0].claim
     assert found.by_split is None

@@ -21,7 +21,9 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"golden tests: {len(ran)} ran, {len(skipped)} skipped")
         if DATA.is_dir():
             for report in skipped:
-                terminalreporter.write_line(f"  skipped although the data are here: {report.nodeid}")
+                terminalreporter.write_line(
+                    f"  skipped although the data are here: {report.nodeid}"
+                )
 
 
 @pytest.hookimpl(trylast=True)

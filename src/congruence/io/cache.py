@@ -90,16 +90,18 @@ def coordinates_key(
     key : tuple of (str, list of int) or None
         The key, and the positions of the files in the order in which their
         coordinates are stored. None when a file cannot be read. A file counts
-        with its size and the digest of its first and last 64 KiB: a change in
-        the middle that keeps the size is not seen.
+        with its size, the time of its last change and the digest of its first
+        and last 64 KiB.
     """
     parts: list[tuple[str, list[int], int]] = []
     for at, (path, frames) in enumerate(files):
         try:
             content = file_key(Path(path))
-        except CongruenceError:
+            changed = Path(path).stat().st_mtime_ns
+        except (CongruenceError, OSError):
             return None
-        parts.append((f"{content['sha256']} {content['size']}", [int(f) for f in frames], at))
+        name = f"{content['sha256']} {content['size']} {changed}"
+        parts.append((name, [int(f) for f in frames], at))
     parts.sort()
     named = [part[:2] for part in parts]
     key = content_key("coordinates", DECODER, float(resolution), str(state), named)

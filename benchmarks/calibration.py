@@ -18,19 +18,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute.accuracy import accuracy, compare, match_reference
 from congruence.compute.clustering import cluster
 from congruence.compute.exhaustiveness_verdicts import Settings, assess
-from congruence.compute.precision import mean_interval, precision
+from congruence.compute.precision import precision
 from congruence.compute.rmsd import rmsd_matrix
+from congruence.core.precision import ReferenceStructure
 from congruence.core.results import Level
 from congruence.simulate.arrangement import compose
 from congruence.simulate.ensemble import as_ensemble
 from congruence.simulate.sampling import Sampling, Simulation
 
 if TYPE_CHECKING:
+    from congruence.compute.accuracy import Compared
     from congruence.core.ensemble import Ensemble
     from congruence.core.results import DistanceMatrix
-    from congruence.typing import FloatArray
 
 __all__ = ["Trial", "accuracy_trial", "advice_trial", "exhaustiveness_trial", "main"]
 
@@ -64,13 +66,18 @@ def advice_trial(models: int, seed: int, planted: int) -> Trial:
     return Trial({f"advice, {planted} planted": len(found.clusters) == planted})
 
 
-def _to_native(simulation: Simulation, ensemble: Ensemble) -> FloatArray:
-    """Measure the RMSD to the native structure: the first of the joined models."""
-    from congruence.compute.metric import Metric
-    from congruence.compute.rmsd import rmsd_to
-
-    native = compose(simulation.system, simulation.native())
-    return rmsd_to(ensemble, native[0], Metric("superpose"))
+def _to_native(simulation: Simulation, ensemble: Ensemble) -> Compared:
+    """Lay each model on the native structure, copies matched."""
+    native = simulation.native()
+    places = compose(simulation.system, native)[0]
+    topology = ensemble.topology
+    reference = ReferenceStructure(topology, places, "native")
+    return compare(
+        ensemble.coordinates,
+        match_reference(topology, reference),
+        alignment="superpose",
+        weights=topology.residue_counts.astype(np.float64),
+    )
 
 
 def accuracy_trial(models: int, seed: int, *, autocorrelation: float = 0.0) -> Trial:
@@ -88,22 +95,23 @@ def accuracy_trial(models: int, seed: int, *, autocorrelation: float = 0.0) -> T
     )
     runs = ensemble.models.run[found].tolist()
     spread = precision(matrix.take(found).square(), runs=runs, seed=seed)
-    to_native = _to_native(simulation, ensemble)[found]
-    near, _ = mean_interval(to_native, runs, seed=seed)
+    every = np.ones(len(ensemble.topology), dtype=bool)
+    near = accuracy(_to_native(simulation, ensemble.take(found)), every, runs=runs, seed=seed)
     wide = Simulation(
         Sampling(int(PLANTED_MEMBERS / EVEN[0]), runs=1, replicas=1, weights=EVEN, seed=seed)
     )
     members = as_ensemble(wide).take(np.flatnonzero(wide.labels == 0))
     planted = float(_matrix(members).condensed.mean())
-    planted_accuracy = float(_to_native(wide, members).mean())
+    planted_accuracy = float(_to_native(wide, members).distances(every).mean())
     name = f"time {autocorrelation:g}"
     return Trial(
         {
             f"precision in its interval, {name}": spread.pairwise_interval is not None
             and planted in spread.pairwise_interval,
-            f"accuracy in its interval, {name}": near is not None and planted_accuracy in near,
+            f"accuracy in its interval, {name}": near.interval is not None
+            and planted_accuracy in near.interval,
             f"precision within 5 %, {name}": abs(spread.pairwise / planted - 1) < 0.05,
-            f"accuracy within 5 %, {name}": abs(float(to_native.mean()) / planted_accuracy - 1)
+            f"accuracy within 5 %, {name}": abs(float(near.distances.mean()) / planted_accuracy - 1)
             < 0.05,
         }
     )
@@ -147,7 +155,13 @@ def main() -> None:
     seeds = range(FIRST_SEED, FIRST_SEED + (words[0] if words else 100))
     sizes = tuple(words[1:]) or SIZES
     tables = [rates(m, seeds) for m in sizes]
-    print("| planted truth found, of " + str(len(seeds)) + " seeds | " + " | ".join(f"{m} models" for m in sizes) + " |")
+    print(
+        "| planted truth found, of "
+        + str(len(seeds))
+        + " seeds | "
+        + " | ".join(f"{m} models" for m in sizes)
+        + " |"
+    )
     print("|---|" + "---|" * len(sizes))
     for name in tables[0]:
         print(f"| {name} | " + " | ".join(str(t[name][0]) for t in tables) + " |")

@@ -74,10 +74,11 @@ def _interval(found: dict[str, Any]) -> str:
 
 
 def _print_table(clustering: Clustering, precision: dict[str, dict[str, Any]]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Clusters", title_justify="left", padding=(0, 0, 0, 1))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
     more = ["95 %", "to center"] if precision else []
     for name in ["cluster", "models", "by half", "RMSD (Å)", *more, "best score", "center"]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -90,7 +91,7 @@ def _print_table(clustering: Clustering, precision: dict[str, dict[str, Any]]) -
         table.add_row(
             *(str(c.index), str(c.size), halves, f"{c.average_rmsd:.2f}"),
             *(spread if precision else ()),
-            *(score, f"model {c.center}"),
+            *(score, str(c.center)),
         )
     Console().print(table)
     click.echo(
@@ -100,6 +101,9 @@ def _print_table(clustering: Clustering, precision: dict[str, dict[str, Any]]) -
         click.echo(
             "95 %: of the average RMSD, from resampling whole runs; with few runs it is crude"
         )
+    click.echo(
+        "center: its number in models.csv; RMSD: mean over pairs; to center: mean to the center"
+    )
     if len(clustering.noise):
         click.echo(f"{len(clustering.noise)} models belong to no cluster")
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from congruence.core.placement import Placement
     from congruence.core.results import Cluster
     from congruence.typing import FloatArray, IntArray
+    from congruence.workflow.outcome import Job
     from congruence.workflow.reporting import Reporter
-    from congruence.workflow.results import Job
 
 __all__ = ["write_densities"]
 

@@ -12,8 +12,9 @@ from congruence.errors import ConfigError, InputError
 from congruence.workflow.folder import check_target
 from congruence.workflow.glance import one_line
 from congruence.workflow.large import check_memory, remove_tiles
+from congruence.workflow.outcome import Job
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
-from congruence.workflow.results import Job, write_job
+from congruence.workflow.results import write_job
 from congruence.workflow.steps import ChosenModels, open_runs
 
 if TYPE_CHECKING:

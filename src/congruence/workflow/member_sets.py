@@ -200,7 +200,7 @@ def _own_set(
     folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix
 ) -> MemberSet:
     from congruence.io.store import read_csv, read_json
-    from congruence.workflow.recluster import read_models
+    from congruence.workflow.saved import read_models
 
     parent = folder.parent
     record = read_json(parent / RUN_JSON)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from congruence.core.precision import Precision, Separation
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
-    from congruence.workflow.results import Job
+    from congruence.workflow.outcome import Job
 
 __all__ = [
     "PrecisionOptions",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from congruence.core.ensemble import Ensemble
-from congruence.core.models import ModelTable, to_floats
 from congruence.core.provenance import versions
 from congruence.errors import ConfigError, FormatError
 from congruence.workflow.config import ClusterConfig, load_config, toml_text
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.frames import FramePool, read_coordinates
 from congruence.workflow.job import JobSummary, job_metric, partition
+from congruence.workflow.outcome import Job
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
-from congruence.workflow.results import Job, draw, write_job
+from congruence.workflow.results import draw, write_job
+from congruence.workflow.saved import read_models
 from congruence.workflow.tables import partition_data, partition_rows
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster_again"]
 
-_OWN = (
-    *("model", "run", "replica", "file", "frame", "score", "cluster", "member"),
-    *("distance_to_center", "assignment", "source", "row", "step", "rmf_file"),
-)
 _METHOD_OPTIONS = ("method", "clusters", "threshold")
 
 
@@ -148,57 +143,6 @@ def _record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise FormatError("is no record of a job", path=path)
     return record
-
-
-def read_models(path: Path, score_key: str) -> ModelTable:
-    """
-    Read the table of models of a result folder.
-
-    Parameters
-    ----------
-    path : Path
-        A ``models.csv``.
-    score_key : str
-        Name of the score.
-
-    Returns
-    -------
-    table : ModelTable
-        The models, in rank order.
-
-    Raises
-    ------
-    FormatError
-        If a column is missing or holds something else than it should.
-    """
-    from congruence.io.store import read_csv
-
-    columns = read_csv(path)
-    missing = [name for name in _OWN if name not in columns]
-    if missing:
-        raise FormatError(
-            f"has no column '{missing[0]}'",
-            path=path,
-            hint="Give a result folder that congruence wrote.",
-        )
-    texts = {name: np.array(values, dtype=object) for name, values in columns.items()}
-    try:
-        whole = {k: texts[k].astype(np.int64) for k in ("replica", "frame", "row", "step")}
-    except ValueError as error:
-        raise FormatError(f"holds something that is no whole number: {error}", path=path) from error
-    return ModelTable(
-        run=texts["run"],
-        replica=whole["replica"],
-        source=texts["source"],
-        row=whole["row"],
-        step=whole["step"],
-        rmf_file=texts["rmf_file"],
-        file=texts["file"],
-        frame=whole["frame"],
-        score=to_floats(texts["score"]),
-        score_key=score_key,
-        columns={k: v for k, v in texts.items() if k not in _OWN},
-    )
 
 
 def _matrix_only(

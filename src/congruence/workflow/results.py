@@ -6,18 +6,18 @@ See ``docs/reference/results.md`` for what each file holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from congruence.compute.rmsd import place
-from congruence.core.provenance import Losses, versions
+from congruence.core.provenance import versions
 from congruence.core.results import Alignment
 from congruence.core.selection import Selection
 from congruence.workflow.config import ClusterConfig, toml_text
 from congruence.workflow.densities import write_densities
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.members import ClusterWriter, members_to_write
+from congruence.workflow.outcome import Job
 from congruence.workflow.precision import write_precision
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses
 from congruence.workflow.tables import model_rows, partition_data
@@ -29,62 +29,8 @@ if TYPE_CHECKING:
     from congruence.core.ensemble import Ensemble
     from congruence.core.placement import Placement
     from congruence.core.results import Clustering, DistanceMatrix
-    from congruence.workflow.frames import FramePool
 
-__all__ = ["Job", "draw", "place_members", "write_clusters", "write_job"]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """
-    What a result folder is made from.
-
-    Parameters
-    ----------
-    ensemble : Ensemble
-        The models.
-    matrix : DistanceMatrix
-        Their distances.
-    clustering : Clustering
-        Their clusters.
-    metric : Metric
-        The definition behind `matrix`; placements of members use it.
-    config : ClusterConfig
-        Options for what is written; kept as ``config.toml``.
-    pool : FramePool or None
-        RMF files that the models came from.
-    total : int
-        Models there were to choose from.
-    log : tuple of str
-        What was done before, in words.
-    exhaustiveness : str
-        What a test of exhaustiveness would tell, in one line.
-    """
-
-    ensemble: Ensemble
-    matrix: DistanceMatrix
-    clustering: Clustering
-    metric: Metric
-    config: ClusterConfig
-    pool: FramePool | None = None
-    total: int = 0
-    log: tuple[str, ...] = ()
-    exhaustiveness: str = ""
-
-    @property
-    def losses(self) -> Losses:
-        """What could not be used."""
-        return self.pool.losses if self.pool is not None else Losses()
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Sentences that say how the result was made."""
-        definition = "; ".join(f"{k} {v}" for k, v in self.matrix.definition.items())
-        return (
-            f"congruence {versions()['congruence']}; alignment {self.matrix.alignment}; "
-            f"weights {self.matrix.weights}; seed {self.config.seed}",
-            *((definition,) if definition else ()),
-        )
+__all__ = ["draw", "place_members", "write_clusters", "write_job"]
 
 
 def write_clusters(

@@ -1,0 +1,70 @@
+"""What a result folder is made from: models, distances, clusters, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from congruence.core.provenance import Losses, versions
+
+if TYPE_CHECKING:
+    from congruence.compute.metric import Metric
+    from congruence.core.ensemble import Ensemble
+    from congruence.core.results import Clustering, DistanceMatrix
+    from congruence.workflow.config import ClusterConfig
+    from congruence.workflow.frames import FramePool
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """
+    What a result folder is made from.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    matrix : DistanceMatrix
+        Their distances.
+    clustering : Clustering
+        Their clusters.
+    metric : Metric
+        The definition behind `matrix`; placements of members use it.
+    config : ClusterConfig
+        Options for what is written; kept as ``config.toml``.
+    pool : FramePool or None
+        RMF files that the models came from.
+    total : int
+        Models there were to choose from.
+    log : tuple of str
+        What was done before, in words.
+    exhaustiveness : str
+        What a test of exhaustiveness would tell, in one line.
+    """
+
+    ensemble: Ensemble
+    matrix: DistanceMatrix
+    clustering: Clustering
+    metric: Metric
+    config: ClusterConfig
+    pool: FramePool | None = None
+    total: int = 0
+    log: tuple[str, ...] = ()
+    exhaustiveness: str = ""
+
+    @property
+    def losses(self) -> Losses:
+        """What could not be used."""
+        return self.pool.losses if self.pool is not None else Losses()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Sentences that say how the result was made."""
+        definition = "; ".join(f"{k} {v}" for k, v in self.matrix.definition.items())
+        return (
+            f"congruence {versions()['congruence']}; alignment {self.matrix.alignment}; "
+            f"weights {self.matrix.weights}; seed {self.config.seed}",
+            *((definition,) if definition else ()),
+        )

@@ -78,6 +78,24 @@ class Known:
             owner=owner,
         )
 
+    def of_frames(self, path: Path) -> Known:
+        """Keep only the nodes that frames hold values of: what frame sections are."""
+        held: dict[str, set[int]] = {name: set() for name in FIELDS}
+        for record in records(path):
+            for name, (field, _) in FIELDS.items():
+                for section in record["data"].get(field, []):
+                    if section["key"] == self.keys[name]:
+                        held[name].update(v["id"] for v in section["values"])
+        columns = {
+            name: {node: i for i, node in enumerate(n for n in nodes if n in held[name])}
+            for name, nodes in self.columns.items()
+        }
+        start = {
+            name: self.start[name][[self.columns[name][node] for node in nodes]]
+            for name, nodes in columns.items()
+        }
+        return Known(columns, self.keys, start, self.owner)
+
     def arrays(self, frames: int) -> dict[str, np.ndarray]:
         return {k: np.repeat(v[None], frames, axis=0) for k, v in self.start.items()}
 
@@ -189,12 +207,13 @@ def rows(quick: bool) -> list[Row]:
 
 def _whole_file(path: Path, kind: str, frames: int, repeats: int) -> list[Row]:
     known = Known.of(path)
-    ours, theirs = sections(opened(path), known), decoded(records(path), known, frames)
+    held = known.of_frames(path)
+    ours, theirs = sections(opened(path), held), decoded(records(path), held, frames)
     assert all(np.array_equal(ours[k], theirs[k]) for k in FIELDS)
     spent = interleaved(
         {
-            "sections": Job(lambda file: sections(file, known), lambda: opened(path)),
-            "decoded": Job(lambda r: decoded(r, known, frames), lambda: records(path)),
+            "sections": Job(lambda file: sections(file, held), lambda: opened(path)),
+            "decoded": Job(lambda r: decoded(r, held, frames), lambda: records(path)),
             "global": Job(lambda _: open_rmf(path).coordinates(), lambda: forget() or True),
             "composed": Job(lambda: composed(decoded(records(path), known, frames), known.owner)),
         },

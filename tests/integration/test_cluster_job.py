@@ -501,6 +501,30 @@ def test_the_record_lists_every_file_and_input(runs, result):
         str(p) for p in runs.glob("run*/output/stat.*.out")
     }
     assert said["left_out"] == {"count": 0, "by_reason": {}, "entries": []}
+    (rule,) = said["rmf_files_found"]
+    assert "beside the stat file" in rule
+    assert said["rmf_files_found"][rule] == said["models_to_choose_from"]
+
+
+def test_a_job_in_which_no_model_is_in_a_cluster(runs, tmp_path, capfd):
+    words = ("--rmsd", "*", "--align", "superpose", "--method", "hdbscan", "--density", "Alpha")
+    out = tmp_path / "out"
+    assert congruence("cluster", runs, "--best", 4, *words, "--out", out) == 0
+    said = json.loads((out / "clusters.json").read_text())
+    assert said["clusters"] == []
+    assert said["in_no_cluster"] == [0, 1, 2, 3]
+    assert (out / "dist_matrix.png").exists()
+    assert not list(out.glob("cluster.*/*"))
+    assert "4 models belong to no cluster" in capfd.readouterr().out
+
+
+def test_stat_files_that_gave_no_model_are_recorded_as_read(runs, tmp_path, no_figure):
+    words = ("--rmsd", "*", "--align", "none", "--clusters", "1", "--members", "none")
+    assert congruence("cluster", runs, "--best", 1, *words, "--out", tmp_path / "out") == 0
+    said = [entry["path"] for entry in record(tmp_path / "out")["inputs"]]
+    stats = {str(p) for p in runs.glob("run*/output/stat.*.out")}
+    assert stats <= set(said)
+    assert len(said) == len(stats) + 1
 
 
 # ---------------------------------------------------------------- determinism and killed jobs

@@ -17,7 +17,6 @@ from congruence.io.sampcon import list_models, read_output_json, read_symmetry
 from congruence.io.sampcon_published import read_published
 from congruence.simulate import simulate_runs
 from congruence.workflow.samples import open_samples
-from congruence.workflow.splits import split_runs
 from congruence.workflow.swaps import swap_groups
 
 
@@ -248,22 +247,67 @@ def test_the_order_of_models_is_that_of_their_numbers(tmp_path):
     assert [p.name for p in list_models(tmp_path)] == ["9.rmf3", "10.rmf3", "100.rmf3"]
 
 
-def test_runs_are_split_whole():
-    names = ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"] * 4
-    runs = ["a", "b", "c", "d"]
-    for split, first in (("run", 0), ("random", 0), ("folder", 3)):
-        in_a, words = split_runs(names, runs, split, seed=7, first=first)
-        for name in runs:
-            assert len({bool(v) for v, n in zip(in_a, names, strict=True) if n == name}) == 1
-        assert 0 < in_a.sum() < len(names)
-        assert words
-    again = split_runs(names, runs, "random", seed=7)[0]
-    assert np.array_equal(again, split_runs(names, runs, "random", seed=7)[0])
-    one, words = split_runs(["a"] * 9, ["a"], "run", seed=1)
-    assert one.sum() == 4
-    assert "only run" in words
+def test_samples_are_made_of_whole_runs(sampling, tmp_path):
+    home = tmp_path / "four"
+    simulate_runs(home, models=60, runs=4, replicas=1, clusters=2, seed=6)
+    runs = [str(home / f"run{i}") for i in (1, 2, 3, 4)]
+    for split in ("run", "random"):
+        samples = open_samples(runs, split=split, seed=7)
+        assert samples.sizes == (30, 30)
+        mine, rest = (set(part) for part in (samples.origins.run[:30], samples.origins.run[30:]))
+        assert len(mine) == len(rest) == 2 and not mine & rest
+        assert samples.names == open_samples(runs, split=split, seed=7).names
+    one, two = str(home / "run3"), [str(home / "run1"), str(home / "run2")]
+    first = open_samples([one, str(home / "run4")], split="folder")
+    assert set(first.origins.run[: first.n_a]) == {"run3"}
     with pytest.raises(ConfigError, match="two inputs"):
-        split_runs(names, runs, "folder", first=4)
+        open_samples([str(home)], split="folder")
+    alone = open_samples([one])
+    assert alone.sizes == (7, 8)
+    assert any("one run" in w for w in alone.warnings)
+    assert len(open_samples(two).names) == 30
+
+
+def test_uncertainty_is_shown_written_and_judged(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    home, out = tmp_path / "runs", tmp_path / "out"
+    simulate_runs(home, models=160, runs=4, replicas=1, clusters=2, seed=9)
+    words = (home, "--name", "x", "--align", "superpose", "--out", out)
+    assert run(*words) == 0
+    text = capsys.readouterr().out
+    assert "after 160 models the sampling precision was" in text
+    assert "A alone" in text
+    data = json.loads((out / "exhaustiveness.json").read_text())
+    found = data["uncertainty"]
+    interval = found["sampling_precision"]
+    assert interval["unit"] == "run" and interval["units"] == 4
+    assert interval["value"] == pytest.approx(data["sampling_precision"]["right"]["value"])
+    assert interval["low"] <= interval["value"]
+    assert len(found["populations"]) == len(data["clusters"])
+    for cluster, share in zip(data["clusters"], found["populations"], strict=True):
+        assert share["value"] == pytest.approx(sum(cluster["models"].values()) / 160)
+    assert found["running"]["models"][-1] == 160
+    assert found["running"]["advice"].startswith(("Stop", "Go on"))
+    assert any(v["advice"] == found["running"]["advice"] for v in data["verdicts"])
+    assert [a["unit"] for a in found["samples_alone"]] == ["run", "run"]
+    assert run(*words, "--force", "--no-uncertainty") == 0
+    again = json.loads((out / "exhaustiveness.json").read_text())
+    assert again["uncertainty"] is None
+    assert len(again["verdicts"]) == len(data["verdicts"]) - 2
+    capsys.readouterr()
+
+
+def test_runs_of_a_good_scoring_folder_are_those_of_its_table(runs, tmp_path, capsys):
+    good = tmp_path / "good"
+    assert _run(["select", *runs, "--where", "Total_Score<1e9", "--out", str(good)]) == 0
+    samples = open_samples([good])
+    assert set(samples.origins.run) == set(samples.ensemble.models.run) == {"run1", "run2"}
+    assert samples.warnings == ()
+    (good / "models.csv").write_text("model,sample\n0,A\n")
+    spoiled = open_samples([good])
+    assert spoiled.origins is None
+    assert "not known" in spoiled.warnings[0]
+    capsys.readouterr()
 
 
 def test_symmetric_units_of_any_order(tmp_path):

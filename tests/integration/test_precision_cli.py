@@ -256,3 +256,27 @@ def test_accuracy_against_a_pdb_by_a_mapping(field, tmp_path, capsys):
         a, b = (s["frames"]["as written"]["selections"]["Alpha"] for s in (one, two))
         assert a["beads"] <= b["beads"]
         assert a["average"] == pytest.approx(b["average"], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "words", [["--map", "Gamma=C,D"], ["--map", "Gamma=C", "--map", "Gamma=D"]]
+)
+def test_chains_of_a_pdb_may_be_interchangeable_copies(field, tmp_path, capsys, words):
+    from congruence.io.pdb import write_pdb
+
+    native = open_rmf(field.root / "runs" / "native.rmf3")
+    topology = native.topology(1)
+    (points,) = native.coordinates([0])
+    write_pdb(tmp_path / "native.pdb", points, topology)
+    common = ["accuracy", str(field.root / "none"), "--json", "--reference"]
+    assert _run([*common, str(native.path)]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert _run([*common, str(tmp_path / "native.pdb"), *words]) == 0
+    chains = json.loads(capsys.readouterr().out)
+    for one, two in zip(chains["sets"], whole["sets"], strict=True):
+        a, b = (s["frames"]["as written"]["selections"]["Gamma"] for s in (one, two))
+        # A bead of a loop stands in the PDB at its middle residue only, and may be left out.
+        assert 0.9 * b["beads"] <= a["beads"] <= b["beads"]
+        assert a["average"] == pytest.approx(b["average"], rel=0.2)
+    assert _run([*common, str(tmp_path / "native.pdb"), "--map", "Gamma=C,Q"]) == 3
+    assert "no molecule 'Q'" in capsys.readouterr().err

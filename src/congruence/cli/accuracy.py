@@ -18,7 +18,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.command("accuracy")
 @click.argument("clusters", nargs=-1, required=True, type=_FOLDER, metavar="RESULTS|CLUSTERS...")
 @click.option("--reference", required=True, metavar="FILE[:FRAME]", help="Known structure: RMF, PDB or mmCIF; FRAME counts from 0.")  # fmt: skip
-@click.option("--map", "mapping", multiple=True, callback=pairs, metavar="NAME=NAME", help="Counterpart of a molecule in the reference, for example Rpb4=D. [default: equal names]")  # fmt: skip
+@click.option("--map", "mapping", multiple=True, callback=pairs, metavar="NAME=NAME", help="Counterpart of a molecule in the reference, for example Rpb4=D, or C=X,Y for interchangeable copies. [default: equal names]")  # fmt: skip
 @click.option("--on", multiple=True, metavar="SEL", help="Selection superposed on the reference. [default: all that is in both]")  # fmt: skip
 @click.option("--select", "selections", multiple=True, callback=named_words, metavar="NAME=SEL", help="A named selection; plain SEL names itself.")  # fmt: skip
 @click.option("--weights", type=click.Choice(["residues", "none"]), help="Weight of a bead. [default: as the run did]")  # fmt: skip

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from congruence.core.provenance import counted
+
 if TYPE_CHECKING:
     from congruence.workflow.overview import Overview
 
@@ -41,7 +43,7 @@ def _show_runs(overview: Overview) -> None:
         frames = f"{run.frames:,} frames in {run.rmf}{others}" if run.rmf else "no RMF file to read"
         click.echo(f"{run.name}: {run.files} files, {rows}; {frames}")
     for entry in overview.left_out[:_SHOWN]:
-        click.echo(f"left out: {entry.count:,} {entry.what}: {entry.why} (in {entry.where})")
+        click.echo(f"left out: {counted(entry.count, entry.what)}: {entry.why} (in {entry.where})")
     if len(overview.left_out) > _SHOWN:
         click.echo(f"and {len(overview.left_out) - _SHOWN} more left out (--json lists them)")
 

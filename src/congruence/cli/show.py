@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from congruence.core.provenance import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,7 +39,7 @@ def show_summary(summary: JobSummary, *, as_json: bool) -> None:
     else:
         _print_table(summary.clustering, _precision(summary.out))
         if left_out := _by_what(summary.losses):
-            listed = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
+            listed = ", ".join(counted(count, what) for what, count in left_out.items())
             click.echo(f"left out: {listed} (where and why: {summary.out / 'run.json'})")
         begin = [n for n in ("dist_matrix.png", "cluster.0") if (summary.out / n).exists()]
         hint = f" (start with {' and '.join(begin)})" if begin else ""

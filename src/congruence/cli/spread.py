@@ -77,19 +77,20 @@ def pairs(_ctx: click.Context, _option: click.Parameter, value: tuple[str, ...])
     Returns
     -------
     mapping : dict of str to str
-        By the name of the model.
+        By the name of the model; several of one name are joined by commas.
 
     Raises
     ------
     click.BadParameter
         If one has no equals sign.
     """
-    found = {}
+    found: dict[str, str] = {}
     for text in value:
         name, equals, other = text.partition("=")
         if not (equals and name.strip() and other.strip()):
             raise click.BadParameter(f"{text!r} is no NAME=NAME, such as Rpb4=D.")
-        found[name.strip()] = other.strip()
+        before = found.get(name.strip())
+        found[name.strip()] = f"{before},{other.strip()}" if before else other.strip()
     return found
 
 

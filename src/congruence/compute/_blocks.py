@@ -75,8 +75,9 @@ class Plan:
         """
         several = f", {self.assignments:,} assignments each" if self.assignments > 1 else ""
         plural = "s" if self.threads != 1 else ""
+        models = f"{self.models:,} model" + ("s" if self.models != 1 else "")
         return (
-            f"{self.pairs:,} distances between {self.models:,} models of {self.beads:,} beads"
+            f"{self.pairs:,} distances between {models} of {self.beads:,} beads"
             f"{several}: estimated {_duration(self.seconds)} with {self.threads} thread{plural} "
             f"and {_size(self.memory_bytes)} of memory"
         )

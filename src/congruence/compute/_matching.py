@@ -105,7 +105,8 @@ def match_reference(
         The reference.
     mapping : mapping of str to str, optional
         Name of a molecule (``"Rpb4"``, or ``"Rpb4@1"`` for a copy) to that of
-        its counterpart in the reference; equal names by default.
+        its counterpart in the reference; equal names by default. Several
+        counterparts (``"C,D"``) are copies that take each other's place.
 
     Returns
     -------
@@ -162,7 +163,21 @@ class _Residues:
         return list(dict.fromkeys(molecules[i].name for i in self._molecules))
 
     def find(self, target: str, *, explicit: bool) -> list[int]:
-        """Return the molecules of a name, by copy; further names count where none has it."""
+        """Return the molecules of a name, or of several with commas, by copy."""
+        found = self._of(target)
+        for part in [] if found else target.split(","):
+            these = self._of(part.strip())
+            if explicit and not these:
+                known = ", ".join([*self.names(), *self._reference.aliases])
+                raise SelectionError(
+                    f"the reference {self._reference.source} has no molecule '{part.strip()}'",
+                    hint=f"It has: {known}.",
+                )
+            found += [i for i in these if i not in found]
+        return found
+
+    def _of(self, target: str) -> list[int]:
+        """Return the molecules of one name; further names count where none has it."""
         molecules = self._reference.topology.molecules
         name, copy = _split(target)
         found = [i for i in self._molecules if molecules[i].name == name]
@@ -171,12 +186,6 @@ class _Residues:
             found = [i for i in self._molecules if molecules[i].name in chains]
         if copy is not None:
             found = [i for i in found if molecules[i].copy == copy]
-        if explicit and not found:
-            known = ", ".join([*self.names(), *self._reference.aliases])
-            raise SelectionError(
-                f"the reference {self._reference.source} has no molecule '{target}'",
-                hint=f"It has: {known}.",
-            )
         return sorted(found, key=lambda i: molecules[i].copy)
 
     def table(self, molecule: int) -> dict[int, FloatArray]:

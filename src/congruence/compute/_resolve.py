@@ -150,7 +150,9 @@ def _bead_mask(beads: Beads | None, ensemble: Ensemble | None, n: int, argument:
     if not fits or indices.min() < 0 or indices.max() >= n:
         raise ShapeError(
             f"{argument} must hold one or more bead indices from 0 to {n - 1}, "
-            f"found {indices.dtype} of shape {indices.shape}"
+            f"found {indices.dtype} of shape {indices.shape}",
+            hint="Selections are texts such as 'Rpb4:1-80'; "
+            "congruence.core.selection.from_pmi reads the tuples of PMI scripts.",
         )
     mask[indices] = True
     return mask

@@ -97,7 +97,8 @@ def advise(square: FloatArray, partition: Partition, *, seed: int = 0) -> Cluste
     """
     m = len(square)
     if m < 4:
-        return ClusterAdvice(1, f"{m} models are too few to look for more than one cluster.")
+        some = f"{m} models are" if m != 1 else "One model is"
+        return ClusterAdvice(1, f"{some} too few to look for more than one cluster.")
     if not square.any():
         return ClusterAdvice(1, "All models are identical.")
     rng = np.random.default_rng(seed)

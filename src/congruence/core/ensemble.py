@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,9 +40,9 @@ class Ensemble:
         If the three do not fit each other, or a coordinate is not finite.
     """
 
-    coordinates: FloatArray
-    topology: Topology
-    models: ModelTable
+    coordinates: FloatArray = field(repr=False)
+    topology: Topology = field(repr=False)
+    models: ModelTable = field(repr=False)
 
     def __post_init__(self) -> None:
         expected = (len(self.models), len(self.topology), 3)
@@ -60,6 +60,10 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.models)
+
+    def __repr__(self) -> str:
+        m, n, _ = self.shape
+        return f"Ensemble({m} models of {n} beads: {', '.join(self.topology.molecule_names)})"
 
     def read(self, start: int, stop: int) -> FloatArray:
         """

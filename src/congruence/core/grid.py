@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,7 +138,7 @@ class DensityMap:
 
     name: str
     grid: Grid
-    values: Float32Array
+    values: Float32Array = field(repr=False)
     models: int = 1
 
     @property

@@ -6,11 +6,39 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LeftOut", "Losses", "content_key", "versions"]
+__all__ = ["LeftOut", "Losses", "content_key", "counted", "versions"]
+
+_SINGULAR = re.compile(r"(^| )(block|byte|file|frame|model|node|record|row)$")
+
+
+def counted(count: int, what: str) -> str:
+    """
+    Say how many of something there are.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    what : str
+        Of what, in the singular or already in the plural.
+
+    Returns
+    -------
+    text : str
+        Number and noun.
+
+    Examples
+    --------
+    >>> counted(1, "record"), counted(2000, "RMF file"), counted(3, "rows")
+    ('1 record', '2,000 RMF files', '3 rows')
+    """
+    plural = "s" if count != 1 and _SINGULAR.search(what) else ""
+    return f"{count:,} {what}{plural}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +64,7 @@ class LeftOut:
     count: int = 1
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.count} {self.what} left out: {self.why}"
+        return f"{self.where}: {counted(self.count, self.what)} left out: {self.why}"
 
 
 @dataclass(slots=True)

@@ -62,11 +62,11 @@ class DistanceMatrix:
         Further words on how the distances were made (selections, copies).
     """
 
-    condensed: Float32Array | FloatArray
+    condensed: Float32Array | FloatArray = field(repr=False)
     m: int
     alignment: Alignment
     weights: Weights | Literal["given"] = "residues"
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), repr=False)
     definition: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from congruence.core.selection import from_pmi
-from congruence.errors import ConfigError, InputError, SelectionError
+from congruence.errors import ConfigError, SelectionError
 from congruence.pmi.outputs import whole_file
+from congruence.pmi.structure_sets import ALL, StructureSets, last_copies, no_selection
 from congruence.pmi.voice import current_reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from congruence.core.precision import CompatPrecision, ReferenceStructure
-    from congruence.core.topology import Topology
+    from congruence.pmi.structure_sets import Structures
     from congruence.typing import FloatArray, IntArray
-    from congruence.workflow.frames import FramePool
 
 __all__ = ["Precision"]
 
-_ALL = "All"
 
-
-@dataclass(frozen=True, eq=False)
-class _Structures:
-    """The models of one set, and which beads of each selection they have."""
-
-    frames: tuple[tuple[str, int], ...]
-    coordinates: FloatArray
-
-
-class Precision:
+class Precision(StructureSets):
     """
     Precision within and between sets of models, fluctuation, accuracy.
 
@@ -70,104 +57,10 @@ class Precision:
         resolution: int = 1,
         selection_dictionary: Mapping[str, Any] | None = None,
     ) -> None:
-        from congruence.workflow.frames import FramePool
-
-        if resolution not in (1, 10):
-            raise ConfigError(
-                f"resolution is {resolution!r}, expected 1 or 10",
-                hint="The reference knows beads of one and of ten residues.",
-            )
-        self.model = model
-        self.resolution = resolution
-        self.selection_dictionary: dict[str, Any] = deepcopy(dict(selection_dictionary or {}))
+        super().__init__(model, resolution, selection_dictionary)
         self.style = "pairwise_drmsd_k"
         self.threshold = 40.0
-        self.structures_dictionary: dict[str, _Structures] = {}
-        self._topology: Topology | None = None
         self._reference: ReferenceStructure | None = None
-        self._pool: FramePool = FramePool(keep=4)
-
-    def add_structure(
-        self,
-        rmf_name: str,
-        rmf_frame_index: int,
-        structure_set_name: str,
-        setup_index_map: bool = False,
-    ) -> None:
-        """
-        Add a model to a set.
-
-        Parameters
-        ----------
-        rmf_name : str
-            Its RMF file.
-        rmf_frame_index : int
-            Its frame.
-        structure_set_name : str
-            The set; made when new.
-        setup_index_map : bool
-            Ignored.
-
-        Raises
-        ------
-        InputError
-            If it cannot be read, or has other beads than those before.
-        """
-        self.add_structures([(rmf_name, rmf_frame_index)], structure_set_name, setup_index_map)
-
-    def add_structures(
-        self,
-        rmf_frame_tuples: Iterable[tuple[str, int]],
-        structure_set_name: str,
-        setup_index_map: bool = False,
-    ) -> None:
-        """
-        Add models to a set.
-
-        Parameters
-        ----------
-        rmf_frame_tuples : iterable of (str, int)
-            RMF files and frames.
-        structure_set_name : str
-            The set; made when new.
-        setup_index_map : bool
-            Ignored.
-
-        Raises
-        ------
-        InputError
-            If one cannot be read, or has other beads than those before.
-        """
-        given = [(str(name), int(frame)) for name, frame in rmf_frame_tuples]
-        read = [self._read(name, frame)[None] for name, frame in given]
-        known = self.structures_dictionary.get(structure_set_name)
-        frames = tuple(given)
-        if known is not None:
-            frames, read = known.frames + frames, [known.coordinates, *read]
-        if read:
-            self.structures_dictionary[structure_set_name] = _Structures(
-                frames, np.concatenate(read)
-            )
-
-    def _read(self, name: str, frame: int) -> FloatArray:
-        topology, points = self._state(name, frame)
-        if self._topology is None:
-            self._topology = topology
-        elif self._topology.key != topology.key:
-            raise InputError(
-                f"{name} does not have the beads of the models before: "
-                f"{self._topology.first_difference(topology)}",
-                hint="Compare models of one system.",
-            )
-        return points
-
-    def _state(self, name: str, frame: int) -> tuple[Topology, FloatArray]:
-        """Read the first state of a model."""
-        file = self._pool.get(name)
-        states = [m.state for m in file.topology(self.resolution).molecules if m.state >= 0]
-        state = states[0] if states else None
-        (points,) = file.coordinates([frame], self.resolution, state=state)
-        return file.topology(self.resolution, state=state), points
 
     def set_precision_style(self, style: str) -> None:
         """
@@ -258,7 +151,7 @@ class Precision:
                 write_lines(part, lines)
         return center
 
-    def _within(self, models: _Structures, beads: IntArray, skip: int) -> CompatPrecision:
+    def _within(self, models: Structures, beads: IntArray, skip: int) -> CompatPrecision:
         from congruence.compute.precision import compat_precision
 
         points = models.coordinates[:, beads]
@@ -303,7 +196,7 @@ class Precision:
         from congruence.io.precision_files import molecule_beads, write_rmsf
 
         models, topology = self._set(structure_set_name), self._known()
-        center = self._within(models, self._beads(_ALL), skip).center
+        center = self._within(models, self._beads(ALL), skip).center
         folder = Path(outdir)
         folder.mkdir(parents=True, exist_ok=True)
         for name in topology.molecule_names:
@@ -336,7 +229,7 @@ class Precision:
         from congruence.core.precision import ReferenceStructure
 
         topology, points = self._state(str(rmf_name), int(rmf_frame_index))
-        beads = _last_copies(topology)
+        beads = last_copies(topology)
         self._reference = ReferenceStructure(
             topology.take(beads), points[beads], f"{rmf_name}, frame {rmf_frame_index}"
         )
@@ -403,7 +296,7 @@ class Precision:
         models = self._set(structure_set_name)
         selections = self._selections(None)
         if alignment_selection_key not in selections:
-            raise _no_selection(alignment_selection_key, list(selections))
+            raise no_selection(alignment_selection_key, list(selections))
         on = self._compared(models, selections[alignment_selection_key], alignment_selection_key)
         found = {}
         for name, beads in selections.items():
@@ -413,7 +306,7 @@ class Precision:
         return _told(structure_set_name, found)
 
     def _compared(
-        self, models: _Structures, beads: IntArray, name: str
+        self, models: Structures, beads: IntArray, name: str
     ) -> tuple[FloatArray, FloatArray]:
         """Return the models over the beads that the reference has, and their places there."""
         from congruence.compute.accuracy import match_reference
@@ -424,8 +317,8 @@ class Precision:
                 hint="Call set_reference_structure(file, frame) first.",
             )
         topology = self._known()
-        match = match_reference(topology.take(_last_copies(topology)), self._reference)
-        places = dict(zip(_last_copies(topology)[match.beads].tolist(), match.places, strict=True))
+        match = match_reference(topology.take(last_copies(topology)), self._reference)
+        places = dict(zip(last_copies(topology)[match.beads].tolist(), match.places, strict=True))
         held = [i for i in beads.tolist() if i in places]
         if not held:
             raise SelectionError(
@@ -433,63 +326,6 @@ class Precision:
                 "in common"
             )
         return models.coordinates[:, held], np.array([places[i] for i in held])
-
-    def _known(self) -> Topology:
-        if self._topology is None:
-            raise ConfigError("there are no structures yet", hint="Call add_structures(...) first.")
-        return self._topology
-
-    def _set(self, name: str) -> _Structures:
-        if name not in self.structures_dictionary:
-            known = ", ".join(map(repr, self.structures_dictionary)) or "none"
-            raise InputError(
-                f"there is no structure set {name!r}; sets: {known}",
-                hint="Add its models with add_structures(...).",
-            )
-        return self.structures_dictionary[name]
-
-    def _selections(self, keywords: Sequence[str] | None) -> dict[str, IntArray]:
-        """Find the beads of the selections, that of all molecules last."""
-        names = [*(n for n in self.selection_dictionary if n != _ALL), _ALL]
-        if keywords is not None:
-            for name in keywords:
-                if name not in names:
-                    raise _no_selection(name, names)
-            names = [name for name in names if name in keywords]
-        return {name: self._beads(name) for name in names}
-
-    def _beads(self, name: str) -> IntArray:
-        topology = self._known()
-        ours = _last_copies(topology)
-        if name == _ALL:
-            return ours
-        value = self.selection_dictionary[name]
-        try:
-            mask = from_pmi(value if isinstance(value, list) else [value]).mask(topology)
-        except SelectionError as error:
-            where = f"selection_dictionary[{name!r}]"
-            raise SelectionError(f"{where}: {error.message}", hint=error.hint) from error
-        beads: IntArray = ours[mask[ours]]
-        if not len(beads):
-            raise SelectionError(
-                f"selection_dictionary[{name!r}] selects only copies that are not used here",
-                hint="As in the reference the last copy of each molecule counts; 'congruence "
-                "precision' takes every copy.",
-            )
-        return beads
-
-
-def _no_selection(name: str, known: list[str]) -> SelectionError:
-    return SelectionError(
-        f"there is no selection {name!r}", hint=f"Selections are: {', '.join(known)}."
-    )
-
-
-def _last_copies(topology: Topology) -> IntArray:
-    """Beads of the last copy of each molecule, in the order of the file."""
-    held = set(topology.molecule_index.tolist())
-    last = {m.name: i for i, m in enumerate(topology.molecules) if m.name and i in held}
-    return np.flatnonzero(np.isin(topology.molecule_index, list(last.values())))
 
 
 def _summary(distances: FloatArray) -> dict[str, Any]:

@@ -181,6 +181,7 @@ def lay_out(scoring: Scoring, *, to_root: str = "", frames: int = 1, replicas: i
     add_restraints(draft, scoring, to_root)
     for category, key, kind in (
         ("feature", "score", KeyType.FLOAT),
+        ("physics", "coordinates", KeyType.VECTOR3),
         ("physics", "rotation", KeyType.VECTOR4),
         ("physics", "translation", KeyType.VECTOR3),
     ):

@@ -275,10 +275,12 @@ class Simulation:
 
     @cached_property
     def _gyration(self) -> FloatArray:
-        """Radius of gyration of each body in Å, shape (b,)."""
+        """Radius of gyration of each body in Å, shape (b,); infinite for a single bead."""
         square = (self.system.local**2).sum(axis=1)
         counts = np.bincount(self.system.body)
-        return np.sqrt(np.bincount(self.system.body, weights=square) / counts)
+        radii = np.sqrt(np.bincount(self.system.body, weights=square) / counts)
+        # a body of one bead does not turn
+        return np.where(radii > 0.0, radii, np.inf)
 
     def _block_poses(self, chain: int, block: int, size: int, *, tumble: bool) -> Poses:
         label, swap = self._plan(chain, block, size)

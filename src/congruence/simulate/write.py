@@ -238,7 +238,8 @@ class _Run:
         with RmfWriter(folder / "rmfs" / f"{replica}.rmf3", layout.static) as out:
             late: int | None = None
             # one replica of each run learns of a new pair term half way
-            at = len(models) // 2 if replica == 0 and len(models) > 1 else len(models)
+            learns = replica == 0 and len(models) > 1 and self.simulation.system.bodies > 1
+            at = len(models) // 2 if learns else len(models)
             for start, stop in _pieces(len(models), at):
                 poses = self.simulation.poses(models[start:stop])
                 xyz = compose(self.simulation.system, poses)

@@ -52,6 +52,9 @@ def write_densities(
     from congruence.io.mrc import write_mrc
 
     config, clusters = job.config, job.clustering.clusters
+    if not clusters:
+        reporter.say("no densities: no model is in a cluster")
+        return
     groups = job.ensemble.topology.copy_groups()
     placed = [
         PlacedModels(job.ensemble, c.members, p, groups)

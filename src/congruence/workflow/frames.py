@@ -15,7 +15,7 @@ from congruence.errors import CongruenceError, InputError
 from congruence.io.cache import CoordinateCache, cache_folder, coordinates_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
     from congruence.core.models import ModelTable
@@ -36,9 +36,22 @@ class FramePool:
         Collects files that cannot be opened and what is missing inside.
     keep : int
         Files kept open; the least recently used one is dropped first.
+    score_files : tuple of str
+        Files whose rows named the frames; for the record.
+    found_by : mapping of str to int
+        How the RMF files of rows were found, and of how many rows; for the record.
     """
 
-    def __init__(self, losses: Losses | None = None, *, keep: int = 64) -> None:
+    def __init__(
+        self,
+        losses: Losses | None = None,
+        *,
+        keep: int = 64,
+        score_files: tuple[str, ...] = (),
+        found_by: Mapping[str, int] | None = None,
+    ) -> None:
+        self.score_files = score_files
+        self.found_by = dict(found_by or {})
         self.losses = losses if losses is not None else Losses()
         self._keep = keep
         self._files: dict[str, RmfFile] = {}

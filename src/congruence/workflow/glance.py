@@ -49,7 +49,7 @@ def one_line(
     from congruence.compute.sample_split import split_evenly
 
     if len(models) < 2 * _LEAST:
-        return f"exhaustiveness: {len(models)} models are too few for two samples"
+        return f"exhaustiveness: too few models for two samples ({len(models)})"
     by_run = _in_order(models)
     split = split_evenly(models.take(by_run), seed=seed)
     in_a = np.empty(len(models), dtype=bool)
@@ -86,6 +86,8 @@ def _populations(in_a: BoolArray, clustering: Clustering) -> str:
     from congruence.compute.homogeneity import populations, table_test
 
     table = populations([c.members for c in clustering.clusters], in_a)
+    if not len(table):
+        return "no model is in a cluster"
     if len(table) < 2:
         return "one cluster, whose population cannot differ between the halves"
     chi2, p, least = table_test(table)

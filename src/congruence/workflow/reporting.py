@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from congruence.core.provenance import counted
 from congruence.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def tell_losses(losses: Losses, reporter: Reporter, *, since: int = 0) -> int:
         first.setdefault((entry.what, entry.why), entry.where)
     for (what, why), count in counts.most_common(_REASONS):
         at = "in" if count == 1 else "first in"
-        reporter.warn(f"left out {count:,} {what}: {why} ({at} {first[what, why]})")
+        reporter.warn(f"left out {counted(count, what)}: {why} ({at} {first[what, why]})")
     if len(counts) > _REASONS:
         more = sum(n for _, n in counts.most_common()[_REASONS:])
         reporter.warn(f"left out {more:,} more for {len(counts) - _REASONS} other reasons")

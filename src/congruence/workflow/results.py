@@ -148,7 +148,8 @@ def write_job(
         refuse_losses(job.losses, strict=job.config.strict)
         if selections:
             write_densities(job, partial, placements, selections, reporter)
-        write_precision(job, partial, placements, reporter=reporter)
+        if job.clustering.clusters:
+            write_precision(job, partial, placements, reporter=reporter)
         _write_tables(job, partial, placements)
         reporter.say("drawing the distance matrix")
         draw(job.matrix, job.clustering, partial)
@@ -186,7 +187,7 @@ def _provenance(job: Job) -> tuple[Any, ...]:
     config, steps = job.config, []
     runs = len(set(job.ensemble.models.run.tolist()))
     kept = len(job.ensemble)
-    if runs > 1:
+    if runs > 1 or len(set(job.ensemble.models.source.tolist())) > 1:
         steps.append(CombineProvenance(runs, job.total))
     filters: list[tuple[str, float]] = []
     if config.frames != (0.0, 1.0):
@@ -251,7 +252,8 @@ def _write_run_json(job: Job, partial: Path) -> None:
     from congruence.io.store import file_key, write_json
 
     table, config = job.ensemble.models, job.config
-    names: Sequence[str] = sorted({*map(str, table.source), *map(str, table.file)} - {""})
+    read = job.pool.score_files if job.pool is not None else ()
+    names: Sequence[str] = sorted({*read, *map(str, table.source), *map(str, table.file)} - {""})
     written = [p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file()]
     whole = config.hash == "all"
     data = {
@@ -266,6 +268,7 @@ def _write_run_json(job: Job, partial: Path) -> None:
         "models_to_choose_from": job.total,
         "models": len(table),
         "log": job.log,
+        "rmf_files_found": job.pool.found_by if job.pool is not None else {},
         "exhaustiveness": job.exhaustiveness or None,
         "left_out": {
             "count": len(job.losses),

@@ -81,6 +81,7 @@ class RunSet:
             If the score is unknown or ambiguous, or no model is left.
         """
         from congruence.compute.filtering import choose_models, parse_condition, take_whole
+        from congruence.io.rmf_paths import RULES
         from congruence.io.runs import ReadNotes, find_score_key, list_columns, read_scores
 
         notes = ReadNotes()
@@ -100,12 +101,23 @@ class RunSet:
         self.losses.entries.extend(
             e for e in choice.left_out if e.where not in told or "RMF file" not in e.why
         )
-        pool = FramePool(self.losses)
+        pool = FramePool(
+            self.losses,
+            score_files=_read_files(self.runs, self.losses),
+            found_by={RULES[rule]: count for rule, count in sorted(notes.rules.items())},
+        )
         rows = take_whole(table, choice.rows, best, pool.has_frame, losses=self.losses)
         log = _log(table, choice.steps, notes, best=best, taken=len(rows))
         if not len(rows):
             raise _nothing_left(len(self.runs), len(table), log, self.losses)
         return ChosenModels(table.take(rows), pool, len(table), log)
+
+
+def _read_files(runs: Sequence[Run], losses: Losses) -> tuple[str, ...]:
+    """Return the files with scores that could be read, those without a chosen row included."""
+    unread = {e.where for e in losses.entries if e.what == "file"}
+    replicas = (r for run in runs for segment in run.segments for r in segment.replicas)
+    return tuple(r.path for r in replicas if r.path not in unread)
 
 
 def _note_rowless(runs: Sequence[Run], table: ModelTable, losses: Losses) -> None:

@@ -133,6 +133,12 @@ def test_a_mapping_names_counterparts_and_fixes_copies():
     by_name = match_reference(model, chains, {"C": "subunit c"})
     free = compare(swapped, by_name, alignment="none", weights=np.ones(8))
     assert free.distances(everything(model)) == pytest.approx([0.0])
+    for names in ("X,Y", "Y, X"):
+        listed = match_reference(model, chains, {"C": names})
+        found = compare(swapped, listed, alignment="none", weights=np.ones(8))
+        assert found.distances(everything(model)) == pytest.approx([0.0])
+    with pytest.raises(SelectionError, match="no molecule 'Z'"):
+        match_reference(model, chains, {"C": "X,Z"})
     fixed = match_reference(model, chains, {"C@0": "X", "C@1": "Y"})
     assert fixed.copies == ()
     assert (

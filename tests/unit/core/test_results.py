@@ -84,7 +84,7 @@ def test_losses_are_counted_by_reason():
     losses.add("0.rmf3", "frame", "cut")
     assert len(losses) == 6
     assert losses.by_reason() == {"row: unreadable": 5, "frame: cut": 1}
-    assert str(losses.entries[1]) == "stat.1.out: 4 row left out: unreadable"
+    assert str(losses.entries[1]) == "stat.1.out: 4 rows left out: unreadable"
 
 
 def test_versions_name_nothing_of_the_user(monkeypatch):
@@ -99,3 +99,15 @@ def test_a_union_of_grids_holds_them_all():
     assert Grid.union([one, two]) == Grid((-10.0, -15.0, 5.0), (5, 7, 6), 5.0)
     with pytest.raises(ShapeError, match="different voxels"):
         Grid.union([one, Grid((0, 0, 0), (1, 1, 1), 3.0)])
+
+
+def test_what_is_left_out_is_counted_in_words():
+    losses = Losses()
+    losses.add("a.rmf3", "record", "cut", 3)
+    losses.add("b.rmf3", "RMF file", "gone")
+    losses.add("c.out", "coordinates of rows", "gone", 2)
+    assert [str(e) for e in losses.entries] == [
+        "a.rmf3: 3 records left out: cut",
+        "b.rmf3: 1 RMF file left out: gone",
+        "c.out: 2 coordinates of rows left out: gone",
+    ]

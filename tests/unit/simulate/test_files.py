@@ -7,7 +7,19 @@ import pytest
 
 from congruence.errors import ConfigError, FormatError, InputError, OutputError
 from congruence.io.rmf import open_rmf
-from congruence.simulate import damage_run, read_truth, simulate_runs, small_system
+from congruence.simulate import (
+    BeadKind,
+    Sampling,
+    Segment,
+    Simulation,
+    Subunit,
+    System,
+    damage_run,
+    read_truth,
+    simulate_runs,
+    small_system,
+)
+from congruence.simulate.arrangement import compose
 from congruence.simulate.exchange import exchange
 
 SECRET = {"USER": "somebody", "API_TOKEN": "do-not-copy-me"}
@@ -233,3 +245,29 @@ def test_frequencies_are_of_the_steps_before():
         assert float(columns["ReplicaExchange_MinTempFrequency"][i]) == pytest.approx(
             lowest[:i].mean()
         )
+
+
+@pytest.mark.parametrize(
+    ("segments", "beads"),
+    [
+        ((Segment(1, 30, BeadKind.FREE, 5),), 6),
+        ((Segment(1, 30, BeadKind.NESTED, 5),), 6),
+        ((Segment(1, 30, BeadKind.RIGID),), 30),
+        ((Segment(1, 3, BeadKind.FREE, 5),), 1),
+    ],
+    ids=["free", "nested", "rigid", "one bead"],
+)
+@pytest.mark.parametrize("names", ["A", "AB"])
+def test_systems_of_one_kind_of_bead_are_written_as_they_were_drawn(
+    tmp_path, segments, beads, names
+):
+    system = System(tuple(Subunit(name, segments) for name in names))
+    sampling = Sampling(models=8, runs=1, replicas=2, seed=3)
+    simulate_runs(tmp_path / "out", sampling, system=system)
+    planted = Simulation(sampling, system)
+    for replica in range(2):
+        file = open_rmf(tmp_path / f"out/run1/output/rmfs/{replica}.rmf3")
+        mine = np.flatnonzero(planted.chain == replica)
+        expected = compose(system, planted.poses(mine))
+        assert file.coordinates().shape == (len(mine), len(names) * beads, 3)
+        assert np.abs(file.coordinates() - expected).max() < 1e-4

@@ -43,9 +43,13 @@ def read_density_ranges(path: Path) -> dict[str, Selection]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the density ranges {path}: {error}") from error
-    data = _toml(text, path) if path.suffix == ".toml" else _literal(text, path)
+    toml = path.suffix == ".toml"
+    data = _toml(text, path) if toml else _literal(text, path)
     try:
-        return {str(name): _selection(value) for name, value in data.items()}
+        return {
+            str(name): parse(value) if toml and isinstance(value, str) else _selection(value)
+            for name, value in data.items()
+        }
     except SelectionError as error:
         raise FormatError(error.message, path=path, hint=error.hint) from error
 

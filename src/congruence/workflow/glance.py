@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.core.provenance import counted
+
 if TYPE_CHECKING:
     from congruence.core.good_models import SampleSplit
     from congruence.core.models import ModelTable
@@ -49,7 +51,7 @@ def one_line(
     from congruence.compute.sample_split import split_evenly
 
     if len(models) < 2 * _LEAST:
-        return f"exhaustiveness: too few models for two samples ({len(models)})"
+        return f"exhaustiveness: {counted(len(models), 'model')}, too few for two samples"
     by_run = _in_order(models)
     split = split_evenly(models.take(by_run), seed=seed)
     in_a = np.empty(len(models), dtype=bool)

@@ -32,7 +32,7 @@ def test_what_cannot_be_told_is_said():
     assert "one cluster" in line_of(k=1)
     assert "of one run and not independent" in line_of(runs=1)
     assert "1 replica, halved at random" in line_of(runs=1, replicas=1)
-    assert "12 models are too few" in line_of(models=12)
+    assert "12 models, too few for two samples" in line_of(models=12)
 
 
 def test_the_order_of_the_models_does_not_matter():

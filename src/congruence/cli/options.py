@@ -58,6 +58,13 @@ _WRITE = [
     click.option("--compat", is_flag=True, default=None, help="Also write densities as the reference computes them."),
     click.option("--strict", is_flag=True, default=None, help="Stop when any input had to be left out."),
 ]
+_RESOURCES = [
+    click.option("--memory", metavar="SIZE", help="Memory that may be taken, such as 4G. [default: what is at hand]"),
+    click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads. [default: all available cores]"),
+    click.option("--precision", type=click.Choice(["auto", "double", "mixed"]), help="double: distances to 1e-6 Å; mixed: to 1e-3 Å, twice as fast. [default: auto, double up to a million pairs]"),
+    click.option("--engine", metavar="local|dask[:ADDRESS]", help="What computes: this process or a Dask cluster. [default: local]"),
+    click.option("--device", type=click.Choice(["cpu", "gpu"]), help="Where distances are computed. [default: cpu]"),
+]
 # fmt: on
 
 
@@ -76,6 +83,7 @@ def config_options(*, choice: bool = True) -> Callable[[Callable[..., Any]], Cal
         For a click command.
     """
     options = [*(_CHOICE + _DISTANCE if choice else []), *_CLUSTERS, *_WRITE]
+    options += _RESOURCES if choice else []
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):

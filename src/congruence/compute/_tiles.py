@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Precision", "TileComputer"]
 
-Precision: TypeAlias = Literal["double", "mixed"]
+Precision: TypeAlias = Literal["auto", "double", "mixed"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _EPS_SINGLE = float(np.finfo(np.float32).eps)

@@ -30,6 +30,7 @@ from congruence.core.sources import ArraySource, CondensedSink
 if TYPE_CHECKING:
     from typing import Any
 
+    from congruence.compute.tiler import Tiler
     from congruence.core.sources import TileSink
     from congruence.typing import Float32Array, FloatArray
 
@@ -115,7 +116,7 @@ class Compression:
             f"distances change by at most {self.tolerance:g} Å"
         )
 
-    def tiles(self, sink: TileSink, **options: Any) -> dict[str, str]:
+    def tiles(self, sink: TileSink, *, tiler: Tiler = rmsd_tiles, **options: Any) -> dict[str, str]:
         """
         Compute all distances from the pseudo-beads.
 
@@ -123,6 +124,8 @@ class Compression:
         ----------
         sink : TileSink
             Receives the tiles, near pairs recomputed from all beads.
+        tiler : Tiler
+            What computes the distances of pseudo-beads.
         **options : Any
             Keywords of `congruence.compute.rmsd.rmsd_tiles`.
 
@@ -132,7 +135,7 @@ class Compression:
             Words for ``DistanceMatrix.definition``.
         """
         repairing = _Repairing(self, sink)
-        made = rmsd_tiles(self.source, repairing, self.metric, **options)
+        made = tiler(self.source, repairing, self.metric, **options)
         return self.resolved.definition | {
             "precision": made["precision"],
             "compression": self.text(),
@@ -290,7 +293,13 @@ class _Repairing:
 
 
 def compressed_tiles(
-    data: Data, sink: TileSink, metric: Metric, *, threads: int | None = None, **options: Any
+    data: Data,
+    sink: TileSink,
+    metric: Metric,
+    *,
+    tiler: Tiler = rmsd_tiles,
+    threads: int | None = None,
+    **options: Any,
 ) -> dict[str, str]:
     """
     Compute all distances, from pseudo-beads where that pays.
@@ -303,6 +312,8 @@ def compressed_tiles(
         Receives the tiles.
     metric : Metric
         The definition of the distance.
+    tiler : Tiler
+        What computes the distances.
     threads : int, optional
         Threads; all available cores by default.
     **options : Any
@@ -323,8 +334,8 @@ def compressed_tiles(
     """
     compression = compress(data, metric, threads=threads)
     if compression is None:
-        return rmsd_tiles(data, sink, metric, threads=threads, **options)
-    return compression.tiles(sink, threads=threads, **options)
+        return tiler(data, sink, metric, threads=threads, **options)
+    return compression.tiles(sink, tiler=tiler, threads=threads, **options)
 
 
 def compressed_matrix(

@@ -284,8 +284,10 @@ class _Run:
         threads: int,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        if precision not in ("double", "mixed"):
-            raise ConfigError(f"precision is {precision!r}, expected 'double' or 'mixed'")
+        if precision not in ("auto", "double", "mixed"):
+            raise ConfigError(f"precision is {precision!r}, expected 'auto', 'double' or 'mixed'")
+        if precision == "auto":
+            precision = "double"
         m, n, _ = resolved.source.shape
         if not m or not n:
             raise ShapeError(f"there are {m} models of {n} beads; nothing can be compared")

@@ -107,6 +107,22 @@ class ClusterConfig(BaseModel):
         description="Also write densities as the reference program computes them (NAME.compat.mrc)",
     )
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Seed of everything random")
+    engine: Annotated[str, Field(pattern=r"^(local|dask(:.+)?)$")] = Field(
+        default="local",
+        description="local: threads of this process; dask or dask:ADDRESS: a Dask cluster",
+    )
+    device: Literal["cpu", "gpu"] = Field(default="cpu", description="Where distances are computed")
+    precision: Literal["auto", "double", "mixed"] = Field(
+        default="auto",
+        description="double: errors below 1e-6 Å; mixed: below 1e-3 Å, twice as fast; "
+        "auto: double up to a million pairs",
+    )
+    memory: str | None = Field(
+        default=None, description="Memory that may be taken, such as 4G; what is at hand if absent"
+    )
+    threads: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Threads; all available cores if absent"
+    )
     strict: bool = Field(
         default=False, description="Treat any input that had to be left out as an error"
     )

@@ -14,6 +14,7 @@ from congruence.workflow.glance import one_line
 from congruence.workflow.large import check_memory, remove_tiles
 from congruence.workflow.outcome import Job
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
+from congruence.workflow.resources import Resources
 from congruence.workflow.results import write_job
 from congruence.workflow.steps import ChosenModels, open_runs
 
@@ -276,6 +277,7 @@ def measure(
     matrix = measure_distances(
         ensemble,
         metric,
+        resources=Resources.of(config),
         tiles=tiles,
         progress=lambda done, total: reporter.advance("distances", done, total),
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from congruence.compute.metric import Metric
     from congruence.compute.plan import MatrixPlan
     from congruence.core.ensemble import Ensemble
+    from congruence.workflow.resources import Resources
 
 __all__ = [
     "CHECKPOINT_PAIRS",
@@ -41,7 +42,7 @@ def measure_distances(
     ensemble: Ensemble,
     metric: Metric,
     *,
-    memory: int | None = None,
+    resources: Resources | None = None,
     tiles: Path | None = None,
     checkpoint_pairs: int = CHECKPOINT_PAIRS,
     progress: Callable[[int, int], None] | None = None,
@@ -55,9 +56,9 @@ def measure_distances(
         The models.
     metric : Metric
         The definition of the distance.
-    memory : int, optional
-        Bytes that may be taken; what is at hand by default. It decides whether
-        the distances can be kept, not what they are.
+    resources : Resources, optional
+        What to compute with; threads of this process and the memory at hand by
+        default. Memory decides whether the distances can be kept, not what they are.
     tiles : Path, optional
         Folder for the tiles of a large job, which continues from them after it
         was interrupted. Not removed here.
@@ -80,15 +81,23 @@ def measure_distances(
     """
     from congruence.compute.compression import compressed_matrix, compressed_tiles
     from congruence.io.tiles import DistanceFolder
+    from congruence.workflow.resources import Resources
 
     m = len(ensemble)
-    plan = check_memory(m, ensemble.shape[1], memory=memory)
+    resources = resources or Resources()
+    plan = check_memory(m, ensemble.shape[1], memory=resources.memory)
+    how: dict[str, Any] = {
+        "tiler": resources.tiler(),
+        "precision": resources.precision,
+        "threads": resources.threads,
+        "progress": progress,
+    }
     dtype = np.float64 if m <= _DOUBLE_UP_TO else np.float32
     if tiles is None or m * (m - 1) // 2 < checkpoint_pairs:
-        return compressed_matrix(ensemble, metric, dtype=dtype, progress=progress)
+        return compressed_matrix(ensemble, metric, dtype=dtype, **how)
     key = distances_key(ensemble, metric)
     folder = DistanceFolder(tiles, m, key=key, edge=plan.edge, dtype=dtype)
-    definition = compressed_tiles(ensemble, folder, metric, edge=plan.edge, progress=progress)
+    definition = compressed_tiles(ensemble, folder, metric, edge=plan.edge, **how)
     weights = metric.weights if isinstance(metric.weights, str) else "given"
     return DistanceMatrix(
         folder.condensed(), m, metric.mode, weights, ensemble.models.names, definition

@@ -11,6 +11,7 @@ from congruence.core.models import ModelTable
 from congruence.core.topology import Molecule, Topology
 from congruence.errors import InputError, OutputError
 from congruence.workflow.large import distances_key, measure_distances, remove_tiles
+from congruence.workflow.resources import Resources
 
 METRIC = Metric("superpose")
 
@@ -59,7 +60,7 @@ def test_large_jobs_continue_from_their_tiles(tmp_path):
 
 def test_what_does_not_fit_is_refused_with_a_way_out():
     with pytest.raises(InputError, match=r"300 models take 0\.0 GB") as caught:
-        measure_distances(ensemble(), METRIC, memory=1000)
+        measure_distances(ensemble(), METRIC, resources=Resources(memory=1000))
     assert "threshold_clusters" in caught.value.hint
 
 

@@ -1,0 +1,96 @@
+"""
+What a job computes with: memory, threads, precision, engine, device.
+
+None of it changes what a result means; distances agree within 1e-3 Å between
+engines and devices, and are the same bytes on one machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from congruence.workflow.memory import memory_at_hand, parse_bytes
+
+if TYPE_CHECKING:
+    from congruence.compute._tiles import Precision
+    from congruence.compute.tiler import Tiler
+    from congruence.workflow.config import ClusterConfig
+
+__all__ = ["Resources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """
+    What a job computes with.
+
+    Parameters
+    ----------
+    engine : str
+        ``"local"``: threads of this process; ``"dask"``: a Dask cluster on this
+        machine; ``"dask:ADDRESS"``: one that is there.
+    device : {"cpu", "gpu"}
+        Where distances are computed.
+    precision : {"auto", "double", "mixed"}
+        See `congruence.compute.rmsd.rmsd_matrix`.
+    memory : int, optional
+        Bytes that may be taken; what is at hand by default.
+    threads : int, optional
+        Threads; all available cores by default.
+    """
+
+    engine: str = "local"
+    device: Literal["cpu", "gpu"] = "cpu"
+    precision: Precision = "auto"
+    memory: int | None = None
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, config: ClusterConfig) -> Resources:
+        """
+        Take them from a configuration.
+
+        Parameters
+        ----------
+        config : ClusterConfig
+            The job.
+
+        Returns
+        -------
+        resources : Resources
+            What it says.
+        """
+        memory = None if config.memory is None else parse_bytes(config.memory)
+        return cls(config.engine, config.device, config.precision, memory, config.threads)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that may be taken."""
+        return memory_at_hand() if self.memory is None else self.memory
+
+    def tiler(self) -> Tiler:
+        """
+        Return what computes distances.
+
+        Returns
+        -------
+        tiler : Tiler
+            Of this process, of a graphics card, or of a Dask cluster.
+
+        Raises
+        ------
+        ConfigError
+            If an extra is not installed or a device is not there.
+        """
+        if self.engine != "local":
+            from congruence.workflow.dask_engine import DaskTiler
+
+            return DaskTiler(self.engine.partition(":")[2], device=self.device)
+        if self.device == "gpu":
+            from congruence.compute.device import DeviceTiler
+
+            return DeviceTiler("gpu")
+        from congruence.compute.rmsd import rmsd_tiles
+
+        return rmsd_tiles

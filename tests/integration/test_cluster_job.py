@@ -200,6 +200,9 @@ def test_python_gives_the_same_folder(runs, result, tmp_path):
     differing = {name for name in mine if mine[name] != expected[name]} - said_elsewhere
     # provenance in RMF files tells of the number of runs and models, which both know
     assert not differing
+    own, theirs = record(out), record(result)
+    for said in ("inputs", "log", "rmf_files_found", "models_to_choose_from", "left_out"):
+        assert own[said] == theirs[said]
 
 
 SELECTION = "Alpha + Gamma:3-12@0"

@@ -160,6 +160,16 @@ def test_a_folder_that_was_written_from_python(small, tmp_path, no_figure):
     assert labels(tmp_path / "one").tolist() == labels(tmp_path / "two").tolist()
 
 
+def test_the_record_keeps_what_was_read_and_by_whom(small, result, tmp_path, no_figure):
+    assert congruence("recluster", result, "--clusters", "2", "--out", tmp_path / "two") == 0
+    first, second = record(result), record(tmp_path / "two")
+    read = {e["path"]: e for e in second["inputs"]}
+    assert all(read[e["path"]] == e for e in first["inputs"])
+    own = {p.rpartition("/")[2] for p in read if p.startswith(str(result))}
+    assert own == {"config.toml", "distances.json", "distances.npy", "models.csv", "run.json"}
+    assert second["rmf_files_found"] == first["rmf_files_found"]
+
+
 def test_a_metric_without_words(small, tmp_path, capsys, no_figure):
     ensemble = cg.open_runs(small).choose(best=6).load()
     metric = cg.Metric("none", measure=np.arange(9))

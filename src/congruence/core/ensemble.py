@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from congruence.core.models import ModelTable
+    from congruence.core.provenance import Origin
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
 
@@ -33,6 +34,8 @@ class Ensemble:
         The *n* beads.
     models : ModelTable
         The *m* rows: run, replica, file, frame, score, features.
+    origin : Origin, optional
+        How the models were chosen and read; goes into the record of a result.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class Ensemble:
     coordinates: FloatArray = field(repr=False)
     topology: Topology = field(repr=False)
     models: ModelTable = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         expected = (len(self.models), len(self.topology), 3)
@@ -121,4 +125,5 @@ class Ensemble:
         ensemble : Ensemble
             A new ensemble with copies of the coordinates.
         """
-        return Ensemble(self.coordinates[models], self.topology, self.models.take(models))
+        table = self.models.take(models)
+        return Ensemble(self.coordinates[models], self.topology, table, self.origin)

@@ -9,9 +9,12 @@ import platform
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LeftOut", "Losses", "content_key", "counted", "versions"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LeftOut", "Losses", "Origin", "content_key", "counted", "versions"]
 
 _SINGULAR = re.compile(r"(^| )(block|byte|file|frame|model|node|record|row)$")
 
@@ -113,6 +116,35 @@ class Losses:
         for entry in self.entries:
             counter[f"{entry.what}: {entry.why}"] += entry.count
         return dict(counter.most_common())
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Origin:
+    """
+    Where the models of an ensemble were chosen from and how they were read; for the record.
+
+    Parameters
+    ----------
+    total : int
+        Models there were to choose from.
+    log : tuple of str
+        How they were chosen, in words.
+    score_files : tuple of str
+        Files whose rows named the frames, those without a chosen row included.
+    found_by : mapping of str to int
+        How RMF files of rows were found, and of how many rows.
+    options : mapping of str to object
+        Options that the models must be read with again.
+    losses : Losses
+        What could not be used.
+    """
+
+    total: int = 0
+    log: tuple[str, ...] = ()
+    score_files: tuple[str, ...] = ()
+    found_by: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
 
 
 def content_key(*parts: Any) -> str:

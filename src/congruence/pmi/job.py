@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from congruence.pmi.distances import metric_of, parts_of
 from congruence.pmi.matrix_file import load_matrix, save_labels, save_matrix
 from congruence.pmi.outputs import Member, MemberFiles, OutputFolder, write_densities
 from congruence.pmi.voice import current_reporter
+from congruence.workflow.folder import inputs_record
 from congruence.workflow.frames import FramePool, read_coordinates
 
 if TYPE_CHECKING:
@@ -345,11 +347,13 @@ class ClusteringJob:
 
     def _finish(self, folder: OutputFolder, kind: str) -> None:
         losses = self._pool.losses
+        readable = [file for file in self._stat_files if os.access(file, os.R_OK)]
         folder.finish(
             {
                 "versions": versions(),
                 **self._what.as_data(),
                 "models": list(self._models().chosen.table.names),
+                "inputs": inputs_record((*readable, *self._models().chosen.table.file)),
                 "left_out": [str(entry) for entry in losses.entries],
             },
             kind=kind,

@@ -15,14 +15,14 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from congruence.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["RUN_JSON", "check_target", "listed_files", "result_folder"]
+__all__ = ["RUN_JSON", "check_target", "inputs_record", "listed_files", "result_folder"]
 
 RUN_JSON = "run.json"
 _MARKER = ".congruence-partial"
@@ -52,6 +52,41 @@ def listed_files(out: Path) -> tuple[str, ...] | None:
     files = [name for name in data.get("files", []) if isinstance(name, str)]
     inside = [n for n in files if not Path(n).is_absolute() and ".." not in Path(n).parts]
     return (*inside, RUN_JSON)
+
+
+def inputs_record(
+    names: Iterable[str], *, whole: bool = False, earlier: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """
+    Name the content of the files that a job has read.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Paths of the files; empty names are passed over.
+    whole : bool
+        Digest whole files and not only their ends.
+    earlier : iterable of mapping
+        Records that an earlier job made of files; kept for those not in `names`.
+
+    Returns
+    -------
+    inputs : list of dict
+        Path, size and digest, in the order of the paths.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    from congruence.io.store import file_key
+
+    found: dict[str, dict[str, Any]] = {
+        name: {"path": name, **file_key(Path(name), whole=whole)} for name in {*names} - {""}
+    }
+    kept = {str(entry["path"]): dict(entry) for entry in earlier if "path" in entry}
+    together = kept | found
+    return [together[name] for name in sorted(together)]
 
 
 def check_target(out: Path, *, force: bool) -> None:

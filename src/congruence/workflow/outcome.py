@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from congruence.core.provenance import Losses, versions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from congruence.compute.metric import Metric
     from congruence.core.ensemble import Ensemble
     from congruence.core.results import Clustering, DistanceMatrix
@@ -42,6 +44,10 @@ class Job:
         What was done before, in words.
     exhaustiveness : str
         What a test of exhaustiveness would tell, in one line.
+    inputs : tuple of str
+        Files that were read beside those of the models.
+    earlier : tuple of mapping
+        What the job that this one continues has recorded of its inputs.
     """
 
     ensemble: Ensemble
@@ -53,6 +59,8 @@ class Job:
     total: int = 0
     log: tuple[str, ...] = ()
     exhaustiveness: str = ""
+    inputs: tuple[str, ...] = ()
+    earlier: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def losses(self) -> Losses:

@@ -8,7 +8,7 @@ from congruence.core.ensemble import Ensemble
 from congruence.core.provenance import versions
 from congruence.errors import ConfigError, FormatError
 from congruence.workflow.config import ClusterConfig, load_config, toml_text
-from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.folder import RUN_JSON, check_target, inputs_record, result_folder
 from congruence.workflow.frames import FramePool, read_coordinates
 from congruence.workflow.job import JobSummary, job_metric, partition
 from congruence.workflow.outcome import Job
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["cluster_again"]
 
 _METHOD_OPTIONS = ("method", "clusters", "threshold")
+_READ = ("config.toml", "distances.json", "distances.npy", "models.csv", RUN_JSON)
 
 
 def cluster_again(
@@ -77,7 +78,7 @@ def cluster_again(
     reporter.say(f"matrix: {matrix.m:,} models, alignment {matrix.alignment}")
     if _has_models(source):
         return _with_models(source, out, options, matrix, force=force, reporter=reporter)
-    return _matrix_only(source, out, options, matrix, force=force, reporter=reporter)
+    return _matrix_only(source, out, options, matrix, names=names, force=force, reporter=reporter)
 
 
 def _has_models(source: Path) -> bool:
@@ -115,7 +116,7 @@ def _with_models(
             path=source / "models.csv",
             hint="The files are not of one run: compute the matrix again.",
         )
-    pool = FramePool()
+    pool = FramePool(found_by=_found_by(record))
     coordinates, topology = read_coordinates(
         pool,
         table,
@@ -130,7 +131,11 @@ def _with_models(
     total, log = record.get("models_to_choose_from"), record.get("log")
     total = total if isinstance(total, int) else len(table)
     log = (*(map(str, log) if isinstance(log, list) else ()), f"clustered again from {source}")
-    job = Job(ensemble, matrix, clustering, job_metric(config), config, pool, total, log)
+    job = Job(
+        *(ensemble, matrix, clustering, job_metric(config), config, pool, total, log),
+        inputs=tuple(str(source / name) for name in _READ if (source / name).is_file()),
+        earlier=_entries(record),
+    )
     write_job(job, out, force=force, reporter=reporter)
     tell_losses(pool.losses, reporter, since=told)
     return JobSummary(out, len(table), clustering, pool.losses)
@@ -145,18 +150,32 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
+def _found_by(record: dict[str, Any]) -> dict[str, int]:
+    found = record.get("rmf_files_found")
+    counts = found.items() if isinstance(found, dict) else ()
+    return {str(rule): count for rule, count in counts if isinstance(count, int)}
+
+
+def _entries(record: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return what the earlier job has recorded of its inputs."""
+    inputs = record.get("inputs")
+    entries = inputs if isinstance(inputs, list) else []
+    return tuple(e for e in entries if isinstance(e, dict) and isinstance(e.get("path"), str))
+
+
 def _matrix_only(
     source: Path,
     out: Path,
     options: dict[str, Any],
     matrix: DistanceMatrix,
     *,
+    names: Path | None,
     force: bool,
     reporter: Reporter,
 ) -> JobSummary:
     from congruence.core.provenance import Losses
     from congruence.io.matrix import save_matrix
-    from congruence.io.store import file_key, write_csv, write_json
+    from congruence.io.store import write_csv, write_json
 
     config = ClusterConfig.checked(options, where="the command line")
     if config.densities:
@@ -183,7 +202,10 @@ def _matrix_only(
                 "weights": matrix.weights,
                 "distance": matrix.definition,
                 "models": matrix.m,
-                "inputs": [{"path": str(source), **file_key(_array_file(source), whole=False)}],
+                "inputs": inputs_record(
+                    map(str, (_array_file(source), *([names] if names else []))),
+                    whole=config.hash == "all",
+                ),
                 "files": [n for n in written if not n.startswith(".")],
             },
         )

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from congruence.compute.rmsd import place
-from congruence.core.provenance import versions
+from congruence.core.provenance import Origin, versions
 from congruence.core.results import Alignment
 from congruence.core.selection import Selection
 from congruence.workflow.config import ClusterConfig, toml_text
 from congruence.workflow.densities import write_densities
-from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.folder import RUN_JSON, check_target, inputs_record, result_folder
 from congruence.workflow.members import ClusterWriter, members_to_write
 from congruence.workflow.outcome import Job
 from congruence.workflow.precision import write_precision
@@ -23,7 +23,6 @@ from congruence.workflow.reporting import Reporter, Silent, refuse_losses
 from congruence.workflow.tables import model_rows, partition_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from congruence.compute.metric import Beads, Metric
     from congruence.core.ensemble import Ensemble
@@ -64,8 +63,8 @@ def write_clusters(
     **options : Any
         Fields of `ClusterConfig` that say what is written: ``densities``
         (name to selection), ``voxel``, ``map_resolution``, ``members``,
-        ``models_rmf``; and ``resolution`` and ``state``, if others than the
-        default were loaded, so that the models can be read again.
+        ``models_rmf``. How the models were chosen and read is known from
+        `ensemble.origin`.
 
     Returns
     -------
@@ -81,10 +80,15 @@ def write_clusters(
     """
     from congruence.workflow.frames import FramePool
 
-    config = ClusterConfig.checked({**_words_of(metric), **options})
+    origin = ensemble.origin or Origin(total=len(ensemble))
+    config = ClusterConfig.checked({**origin.options, **_words_of(metric), **options})
     has_files = all(str(f) for f in ensemble.models.file)
-    pool = FramePool() if has_files else None
-    job = Job(ensemble, matrix, clustering, metric, config, pool, len(ensemble))
+    pool = (
+        FramePool(origin.losses, score_files=origin.score_files, found_by=origin.found_by)
+        if has_files
+        else None
+    )
+    job = Job(ensemble, matrix, clustering, metric, config, pool, origin.total, origin.log)
     return write_job(job, Path(out), force=force)
 
 
@@ -249,13 +253,12 @@ def draw(matrix: DistanceMatrix, clustering: Clustering, folder: Path) -> None:
 
 
 def _write_run_json(job: Job, partial: Path) -> None:
-    from congruence.io.store import file_key, write_json
+    from congruence.io.store import write_json
 
     table, config = job.ensemble.models, job.config
     read = job.pool.score_files if job.pool is not None else ()
-    names: Sequence[str] = sorted({*read, *map(str, table.source), *map(str, table.file)} - {""})
+    names = {*read, *map(str, table.source), *map(str, table.file)} - {""}
     written = [p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file()]
-    whole = config.hash == "all"
     data = {
         "program": "congruence",
         "versions": versions(),
@@ -278,7 +281,9 @@ def _write_run_json(job: Job, partial: Path) -> None:
                 for e in job.losses.entries
             ],
         },
-        "inputs": [{"path": n, **file_key(Path(n), whole=whole)} for n in names],
+        "inputs": inputs_record(
+            (*names, *job.inputs), whole=config.hash == "all", earlier=job.earlier
+        ),
         "files": sorted(n for n in written if not Path(n).name.startswith(".")),
     }
     write_json(partial / RUN_JSON, data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.core.ensemble import Ensemble
-from congruence.core.provenance import Losses
+from congruence.core.provenance import Losses, Origin
 from congruence.errors import InputError
 from congruence.workflow.frames import FramePool, read_coordinates
 
@@ -220,7 +220,15 @@ class ChosenModels:
         coordinates, topology = read_coordinates(
             self.pool, self.table, resolution=resolution, state=state, advance=advance
         )
-        return Ensemble(coordinates, topology, self.table)
+        origin = Origin(
+            total=self.total,
+            log=self.log,
+            score_files=self.pool.score_files,
+            found_by=self.pool.found_by,
+            options={"resolution": resolution, "state": state},
+            losses=self.pool.losses,
+        )
+        return Ensemble(coordinates, topology, self.table, origin)
 
 
 def open_runs(*specs: str | Path, losses: Losses | None = None) -> RunSet:

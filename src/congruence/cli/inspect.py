@@ -72,8 +72,8 @@ def _show_scores(overview: Overview) -> None:
     click.echo("Scores" + ("" if overview.full else " (ranges of the rows sampled; --full: all)"))
     total = [s for s in overview.scores if s.name in overview.score_keys]
     other = [s for s in overview.scores if s not in total and "|" not in s.name]
-    for score in (total + other)[:_SHOWN]:
+    for score in total + other:
         click.echo(f"  {score.name}: {score.low:.6g} to {score.high:.6g} ({score.values:,} values)")
-    hidden = len(overview.scores) - min(_SHOWN, len(total + other))
+    hidden = len(overview.scores) - len(total + other)
     if hidden > 0:
-        click.echo(f"  and {hidden} more columns (--json lists them)")
+        click.echo(f"  and {hidden:,} more columns of single restraints, named with | (--json lists them)")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PACKAGES = ("numpy", "numba", "fastavro", "mdtraj", "scipy")
+PACKAGES = ("numpy", "numba", "fastavro", "mdtraj", "MDAnalysis", "scipy")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ files seen before is forgotten before every repeat.
 from __future__ import annotations
 
 import io
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,11 +201,37 @@ def rows(quick: bool) -> list[Row]:
         repeats,
     )
     size = sum(p.stat().st_size for p in paths)
-    note = f"{singles} files, {size / 1e6:.0f} MB; aim 15"
+    note = f"{singles} files, {size / 1e6:.0f} MB; aim 15 times"
     out.append(
         Row("coordinates of single-frame files", spent["ours"], "fastavro", spent["fastavro"], note)
     )
+    several = copies(sample.rmf("flexible", models, 25 if quick else 500), 4)
+    out.append(_by_threads("4 files of flexible beads", several, repeats))
+    out.append(_by_threads("single-frame files", paths, repeats))
     return out
+
+
+def copies(path: Path, count: int) -> list[Path]:
+    """Copy a file."""
+    made = [path.with_name(f"copy{i}.rmf3") for i in range(count)]
+    for copy in made:
+        shutil.copy(path, copy)
+    return made
+
+
+def _by_threads(what: str, paths: list[Path], repeats: int) -> Row:
+    """Read whole files by one thread, which is called the peer, and by two."""
+
+    def read(threads: int) -> None:
+        with ThreadPoolExecutor(threads) as workers:
+            for _ in workers.map(lambda p: open_rmf(p).coordinates(), paths):
+                pass
+
+    jobs = {n: Job(partial(lambda n, _: read(n), n), lambda: forget() or True) for n in (1, 2)}
+    spent = interleaved({str(n): job for n, job in jobs.items()}, repeats)
+    size = sum(p.stat().st_size for p in paths) / 1e6
+    note = f"{len(paths)} files, {size:.0f} MB; the ratio in brackets says what a second core gives"
+    return Row(f"coordinates of {what}, 2 threads", spent["2"], "1 thread", spent["1"], note)
 
 
 def _whole_file(path: Path, kind: str, frames: int, repeats: int) -> list[Row]:
@@ -229,13 +258,13 @@ def _whole_file(path: Path, kind: str, frames: int, repeats: int) -> list[Row]:
             spent["sections"],
             "fastavro",
             spent["decoded"],
-            f"{about}, {rate:.0f} MB/s; aims 40, 300 MB/s",
+            f"{about}, {rate:.0f} MB/s a core; aims 40 times, 300 MB/s a core",
         ),
         Row(
             f"global coordinates with opening, {kind}",
             spent["global"],
             "fastavro + numpy",
             spent["composed"],
-            f"{about}; aim 10",
+            f"{about}; aim 10 times",
         ),
     ]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from congruence.core.provenance import Losses
 from congruence.errors import CongruenceError
 from congruence.io.stat import read_header, read_stat, sample, write_stat_v1
-from congruence.io.stat_parse import RowReader, parse_row
+from congruence.io.stat_parse import parse_row
+from congruence.io.stat_rows import RowReader
 
 VERSION_2 = (
     b"{'STAT2HEADER': 'STAT2HEADER', 'STAT2HEADER_ENVIRON': \"{'A': 'b\\\\n'}\", "
@@ -99,8 +100,42 @@ def test_the_remembered_layout_reads_what_a_full_parse_reads(rows, keys):
     reader = RowReader(keys)
     for row in rows * 2:
         read = reader.read(repr(row))
-        found = read if isinstance(read, list) else [read.get(k) for k in keys]
+        found = [*read] if isinstance(read, tuple) else [read.get(k) for k in keys]
         assert found == [row.get(k) for k in keys]
+
+
+LIKE = (
+    "{0: '1.5', 1: 0.5, 2: -1, 3: \"['a', 'b']\", 4: 'output/rmfs//0.rmf3', 5: 7, 6: '0'}",
+    "{0: 1.5, 1: 0.5, 2: -1}",
+    "{'a': '1', 'b|c': 2, \"it's\": '3'}",
+)
+texts = st.text(alphabet="0123456789.'\"{}:, \\anN-L", max_size=3)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    line=st.sampled_from(LIKE),
+    at=st.integers(0, 80),
+    removed=st.integers(0, 6),
+    inserted=texts,
+    few=st.booleans(),
+)
+def test_a_line_that_is_almost_alike_is_read_as_a_full_parse_reads_it(
+    line, at, removed, inserted, few
+):
+    keys = [*parse_row(line)]
+    keys = keys[1:2] if few else keys
+    reader = RowReader(keys)
+    reader.read(line)
+    at %= len(line)
+    changed = line[:at] + inserted + line[at + removed :]
+    read, full = reader.read(changed), parse_row(changed)
+    if isinstance(read, tuple):
+        assert full is not None
+        assert len(full) == len(parse_row(line))
+        assert repr(read) == repr(tuple(full[key] for key in keys))
+    else:
+        assert repr(read) == repr(full)
 
 
 @given(

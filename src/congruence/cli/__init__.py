@@ -33,6 +33,7 @@ _COMMANDS = {
     "inspect": ("congruence.cli.inspect", "Show what is in runs, stat files and RMF files."),
     "init": ("congruence.cli.init", "Write a commented configuration for runs."),
     "demo": ("congruence.cli.demo", "Simulate a sampling and analyse it."),
+    "bench": ("congruence.cli.bench", "Measure how fast this machine is."),
     "run-script": ("congruence.cli.script", "Run an existing IMP analysis script, without IMP."),
 }
 

@@ -157,7 +157,8 @@ def write_text(path: str | Path, lines: Iterable[str]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", encoding="ascii", errors="replace", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
+            file.write("".join(f"{line}\n" for line in lines))
         part.replace(path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise

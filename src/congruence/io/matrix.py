@@ -146,6 +146,8 @@ def load_matrix(path: str | Path, names: str | Path | None = None) -> DistanceMa
     """
     array_path, words_path = _paths(Path(path))
     words = _read_words(words_path) if words_path is not None else None
+    if words is not None and words.get("kept") is False:
+        raise InputError(f"{words_path}: {words.get('why')}", hint=_capital(words))
     array = _read_array(array_path)
     if array.ndim == 2:
         array = _condense(array, array_path)
@@ -161,6 +163,11 @@ def load_matrix(path: str | Path, names: str | Path | None = None) -> DistanceMa
     return DistanceMatrix(
         array, m, matrix.alignment, matrix.weights, _read_names(Path(names), m), matrix.definition
     )
+
+
+def _capital(words: dict[str, Any]) -> str:
+    how = str(words.get("how_to_get_it", ""))
+    return f"{how[:1].upper()}{how[1:]}." if how else ""
 
 
 def _paths(path: Path) -> tuple[Path, Path | None]:

@@ -9,6 +9,7 @@ coordinates from -999.999 to 9999.999 Å; `pdb_fits` says whether a model fits,
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from congruence.core.topology import Topology
-    from congruence.io._sites import Site
-    from congruence.typing import FloatArray
+    from congruence.typing import FloatArray, IntArray
 
 __all__ = ["pdb_fits", "write_pdb", "write_pdb_reference"]
 
@@ -45,6 +45,18 @@ def pdb_fits(topology: Topology, coordinates: FloatArray) -> str:
     reason : str
         Empty when the model fits.
     """
+    reason = _misfit(topology)
+    if reason:
+        return reason
+    low, high = (float(f(coordinates)) if np.size(coordinates) else 0.0 for f in (np.min, np.max))
+    if not (low > -999.9995 and high < 9999.9995):
+        return f"coordinates from {low:.1f} to {high:.1f} Å, PDB has room for -999.999 to 9999.999"
+    return ""
+
+
+@lru_cache(maxsize=4)
+def _misfit(topology: Topology) -> str:
+    """Say why no model with these beads can be written as PDB; kept for the last few."""
     chains = len(set(topology.molecule_index.tolist()))
     if len(topology) + chains > 99_999:
         return f"{len(topology)} atoms and {chains} chain ends, PDB has room for 99,999"
@@ -56,9 +68,6 @@ def pdb_fits(topology: Topology, coordinates: FloatArray) -> str:
     long = sorted({site.residue for site in _sites.sites(topology) if len(site.residue) > 3})
     if long:
         return f"residue name '{long[0]}', PDB has room for 3 characters"
-    low, high = (float(f(coordinates)) if np.size(coordinates) else 0.0 for f in (np.min, np.max))
-    if not (low > -999.9995 and high < 9999.9995):
-        return f"coordinates from {low:.1f} to {high:.1f} Å, PDB has room for -999.999 to 9999.999"
     return ""
 
 
@@ -114,12 +123,12 @@ def write_pdb(
     notes = [*remarks, *_chain_notes(topology, chains)]
     if b.size and (b.max() > _MAX_B or b.min() < -99.99):
         notes.append(f"B-factors from {b.min():.2f} to {b.max():.2f} are cut to the column.")
-    rows = _sites.sites(topology)
+    order, text = _body(topology, tuple(np.clip(b, -99.99, _MAX_B).tolist()))
     several = len(xyz) > 1
     lines = _head(title, notes)
     for k, model in enumerate(xyz, start=1):
         lines += [f"MODEL     {k:4d}".ljust(80)] if several else []
-        lines += _body(rows, model, np.clip(b, -99.99, _MAX_B), chains)
+        lines += [text % tuple(model[order].ravel().tolist())] if text else []
         lines += ["ENDMDL".ljust(80)] if several else []
     _sites.write_text(path, [*lines, "END".ljust(80)])
 
@@ -148,26 +157,29 @@ def _chain_notes(topology: Topology, chains: dict[int, str]) -> list[str]:
     return notes
 
 
-def _body(
-    rows: Sequence[Site], model: FloatArray, b: FloatArray, chains: dict[int, str]
-) -> list[str]:
+@lru_cache(maxsize=4)
+def _body(topology: Topology, b: tuple[float, ...]) -> tuple[IntArray, str]:
+    """Return the beads in the order of their lines, and the lines with room for coordinates; kept."""
+    rows, chains = _sites.sites(topology), _sites.chain_ids(topology, single=True)
     lines: list[str] = []
     for i, site in enumerate(rows):
         chain = chains[site.molecule]
-        x, y, z = model[site.bead].tolist()
         element = site.element.upper()
-        lines.append(
+        before = (
             f"{'HETATM' if site.hetero else 'ATOM  '}{len(lines) + 1:5d} "
             f"{_atom_column(site.atom, element)} {site.residue:>3} {chain}{site.number:4d}    "
-            f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00{b[site.bead]:6.2f}          {element:>2}  "
         )
+        after = f"  1.00{b[site.bead]:6.2f}          {element:>2}  "
+        # Names of atoms may hold the sign of a format.
+        lines.append(f"{_plain(before)}%8.3f%8.3f%8.3f{_plain(after)}")
         if i + 1 == len(rows) or rows[i + 1].molecule != site.molecule:
-            lines.append(
-                f"TER   {len(lines) + 1:5d}      {site.residue:>3} {chain}{site.number:4d}".ljust(
-                    80
-                )
-            )
-    return lines
+            end = f"TER   {len(lines) + 1:5d}      {site.residue:>3} {chain}{site.number:4d}"
+            lines.append(_plain(end.ljust(80)))
+    return np.array([site.bead for site in rows], dtype=np.int64), "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _atom_column(atom: str, element: str) -> str:

@@ -115,7 +115,12 @@ def _read(line: str, path: Path, number: int) -> tuple[_Atom, tuple[float, float
             f"cannot read {line[:54].rstrip()!r}", path=path, location=f"line {number}"
         ) from None
     if not np.isfinite(point).all():
-        raise FormatError(f"a coordinate is {point}", path=path, location=f"line {number}")
+        raise FormatError(
+            f"a coordinate is {point}",
+            path=path,
+            location=f"line {number}",
+            hint="Leave this model out, or look at why it holds NaN or infinite numbers.",
+        )
     name = line[12:16]
     element = line[76:78].strip().upper() or name[:2].strip(" 0123456789")[:1].upper()
     return _Atom(line[21], residue, line[26:27], line[17:20].strip(), name.strip(), element), point

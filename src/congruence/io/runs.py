@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from congruence.core.models import ModelTable, to_floats
 from congruence.core.provenance import LeftOut
 from congruence.errors import InputError
 from congruence.io.run_folders import Replica, Run, Segment, find_runs, natural_key, rmf_files
-from congruence.io.score_rows import ReadNotes, Rows, column_names, read_rows
+from congruence.io.score_rows import ReadNotes, Rows, column_names, read_rows, stat_columns
+from congruence.io.stat_ahead import StatAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -246,6 +248,7 @@ def read_scores(
     A frame that several rows name is taken once: the last row of one file, or
     the first of several files. Rows at the start of a restarted segment that
     repeat rows of the segment before (equal scores as text) are left out.
+    Many and large stat files are read by several processes.
     """
     notes = notes if notes is not None else ReadNotes()
     names = list_columns(runs)
@@ -253,10 +256,13 @@ def read_scores(
         _require(name, names, "column")
     wanted = tuple(dict.fromkeys((*columns, *expand_features(names, features))))
     wanted = (score_key, *(w for w in wanted if w != score_key)) if score_key else wanted
-    reader = _Joiner(wanted, score_key, losses, notes)
-    for run in runs:
-        for index, replicas in run.replicas:
-            reader.add(run.name, index, replicas)
+    every = [r for run in runs for _, replicas in run.replicas for r in replicas]
+    stats = [r.path for r in every if r.kind == "stat"]
+    with StatAhead(stats, stat_columns(wanted)) as ahead:
+        reader = _Joiner(wanted, score_key, losses, notes, ahead)
+        for run in runs:
+            for index, replicas in run.replicas:
+                reader.add(run.name, index, replicas)
     reader.report_unused(runs)
     if not score_key:
         notes.texts.append("no scores are stored: every model has score 0")
@@ -267,12 +273,17 @@ class _Joiner:
     """Joins the files of each replica, and keeps what tells repeated rows."""
 
     def __init__(
-        self, wanted: tuple[str, ...], score_key: str, losses: Losses, notes: ReadNotes
+        self,
+        wanted: tuple[str, ...],
+        score_key: str,
+        losses: Losses,
+        notes: ReadNotes,
+        ahead: StatAhead,
     ) -> None:
         self._wanted = wanted
         self._score_key = score_key
         self._losses = losses
-        self._notes = notes
+        self._read = partial(read_rows, columns=wanted, losses=losses, notes=notes, ahead=ahead)
         self._parts: list[tuple[str, int, int, Rows]] = []
         self._frames: dict[tuple[str, int], str] = {}
         self._real: dict[str, str] = {}
@@ -282,7 +293,7 @@ class _Joiner:
         before: Rows | None = None
         for replica in replicas:
             try:
-                rows = read_rows(replica, self._wanted, losses=self._losses, notes=self._notes)
+                rows = self._read(replica)
             except InputError as problem:
                 _note_file(self._losses, replica, problem)
                 continue

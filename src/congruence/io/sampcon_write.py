@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from congruence.core.results import DistanceMatrix
     from congruence.core.score_results import Histogram
 
-__all__ = ["output_data", "write_identities", "write_members", "write_protocol"]
+__all__ = [
+    "output_data",
+    "write_identities",
+    "write_members",
+    "write_output_json",
+    "write_protocol",
+]
 
 
 def write_members(folder: Path, cluster: SampledCluster, n_a: int) -> None:
@@ -66,7 +72,12 @@ def write_identities(folder: Path, names: Sequence[str], n_a: int) -> None:
 
 
 def write_protocol(
-    folder: Path, name: str, result: Exhaustiveness, matrix: DistanceMatrix, *, given: bool = False
+    folder: Path,
+    name: str,
+    result: Exhaustiveness,
+    matrix: DistanceMatrix | None,
+    *,
+    given: bool = False,
 ) -> None:
     """
     Write the matrix and the text files of the protocol, without JSON.
@@ -79,8 +90,8 @@ def write_protocol(
         Name of the system: files are ``NAME.KS_Test.txt`` and so on.
     result : Exhaustiveness
         Made in compat mode.
-    matrix : DistanceMatrix
-        The distances, written as float32.
+    matrix : DistanceMatrix or None
+        The distances, written as float32; None when they were not kept.
     given : bool
         Whether the threshold was given: there is then no file on its choice.
 
@@ -89,8 +100,9 @@ def write_protocol(
     ``Top_Score_Conv`` holds exact expectations where the reference program
     draws at random. Sentences are our own; readers use the numbers only.
     """
-    with (folder / "Distances_Matrix.data.npy").open("wb") as stream:
-        np.save(stream, np.asarray(matrix.condensed, dtype="<f4"), allow_pickle=False)
+    if matrix is not None:
+        with (folder / "Distances_Matrix.data.npy").open("wb") as stream:
+            np.save(stream, np.asarray(matrix.condensed, dtype="<f4"), allow_pickle=False)
 
     def write(part: str, lines: Sequence[str]) -> None:
         _write(folder / f"{name}.{part}.txt", lines)
@@ -216,8 +228,21 @@ def output_data(
         _cluster(c, result.sizes[0], list(ranges), file)
         for c, file in zip(result.clusters, centers, strict=True)
     ]
-    json.dumps(data, allow_nan=False)
     return data
+
+
+def write_output_json(path: Path, data: dict[str, Any]) -> None:
+    """
+    Write ``NAME.output.json`` as the reference program does, on one line.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    data : dict
+        From `output_data`.
+    """
+    path.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
 
 
 def _cluster(cluster: SampledCluster, n_a: int, ranges: list[str], center: str) -> dict[str, Any]:

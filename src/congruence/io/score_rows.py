@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from congruence.core.provenance import Losses
     from congruence.io.run_folders import Replica
     from congruence.io.stat import StatTable
+    from congruence.io.stat_ahead import StatAhead
     from congruence.typing import BoolArray, IntArray, ObjectArray
 
-__all__ = ["ReadNotes", "Rows", "column_names", "read_rows"]
+__all__ = ["ReadNotes", "Rows", "column_names", "read_rows", "stat_columns"]
 
 _FILE = "rmf_file"
 _FRAME = "rmf_frame_index"
@@ -126,8 +127,30 @@ def column_names(replica: Replica) -> tuple[str, ...]:
     return tuple(n for n in names if n not in (_FILE, _FRAME))
 
 
+def stat_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return what is read of a stat file when some columns are asked for.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The columns.
+
+    Returns
+    -------
+    columns : tuple of str
+        These, and those that say where coordinates are.
+    """
+    return (*columns, _FILE, _FRAME)
+
+
 def read_rows(
-    replica: Replica, columns: Sequence[str], *, losses: Losses, notes: ReadNotes
+    replica: Replica,
+    columns: Sequence[str],
+    *,
+    losses: Losses,
+    notes: ReadNotes,
+    ahead: StatAhead | None = None,
 ) -> Rows:
     """
     Read some columns of a replica file.
@@ -142,6 +165,8 @@ def read_rows(
         Receives what is damaged or missing.
     notes : ReadNotes
         Receives how RMF files were found.
+    ahead : StatAhead, optional
+        What reads stat files, and may have done so already.
 
     Returns
     -------
@@ -155,7 +180,8 @@ def read_rows(
     """
     if replica.kind == "rmf":
         return _rmf_rows(replica.path, columns, losses)
-    table = read_stat(replica.path, (*columns, _FILE, _FRAME), losses=losses)
+    read = read_stat if ahead is None else ahead.read
+    table = read(replica.path, stat_columns(columns), losses=losses)
     texts = _texts(table.columns[_FILE])
     frames = _frames(table, texts, losses, notes)
     return Rows(

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from congruence.core.models import StatValue
 
-__all__ = ["Row", "RowReader", "parse_row"]
+__all__ = ["MIXED", "Row", "parse_row", "read_value", "row_tokens"]
 
 Row: TypeAlias = "dict[int | str, StatValue | None]"
 """One parsed line: column number (or name) to value as stored."""
 
-_STRING = r"""(?:'[^'\\\n]*+'|"[^"\\\n]*+")"""
+_DOUBLE = r'"[^"\\\n]*+"'
+_STRING = rf"""(?:'[^'\\\n]*+'|{_DOUBLE})"""
 _NUMBER = r"[-+]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+"
 _WRAPPED = rf"(?:np|numpy)\.(?:float|int|uint)\d++\((?:{_NUMBER}|[-+]?+(?:inf|nan))\)"
 _BARE = rf"(?:{_NUMBER}L?+|[-+]?+(?:inf|nan)|None|True|False|{_WRAPPED})"
 _VALUE = rf"(?:{_STRING}|{_BARE})"
+MIXED = rf"(?:{_DOUBLE}|{_BARE})"
+"""Pattern of a value that is not in single quotes."""
 _INDEX = r"\d{1,9}+"
 _KEY = rf"(?:{_INDEX}|{_STRING})"
 
@@ -44,8 +44,6 @@ _PLAIN = _patterns(_KEY, _VALUE)
 _WITH_ESCAPES = _patterns(rf"(?:{_INDEX}|{_ESCAPED})", rf"(?:{_ESCAPED}|{_BARE})")
 _CONSTANTS: dict[str, StatValue | None] = {"None": None, "True": True, "False": False}
 _LONGEST_LITERAL = 1 << 20
-_MOST_LAYOUT_COLUMNS = 64
-_LAYOUT_TRIES = 4
 
 
 def parse_row(line: str) -> Row | None:
@@ -76,18 +74,53 @@ def parse_row(line: str) -> Row | None:
         return None
     whole, item = _PLAIN
     if whole.fullmatch(line):
-        # quotes are cut off here rather than in _value: files of 400 columns are read twice as fast
+        # quotes are cut off here rather than in read_value: files of 400 columns are read twice as fast
         return {
-            int(k) if k.isdigit() else k[1:-1]: v[1:-1] if v[0] == "'" else _value(v)
+            int(k) if k.isdigit() else k[1:-1]: v[1:-1] if v[0] == "'" else read_value(v)
             for k, v in item.findall(line)
         }
     whole, item = _WITH_ESCAPES
     if whole.fullmatch(line):
-        return {int(k) if k.isdigit() else str(_value(k)): _value(v) for k, v in item.findall(line)}
+        return {
+            int(k) if k.isdigit() else str(read_value(k)): read_value(v)
+            for k, v in item.findall(line)
+        }
     return _literal_row(line)
 
 
-def _value(token: str) -> StatValue | None:
+def row_tokens(line: str) -> list[tuple[str, str]]:
+    """
+    Cut a plain line into keys and values.
+
+    Parameters
+    ----------
+    line : str
+        The line, without surrounding white space.
+
+    Returns
+    -------
+    tokens : list of (str, str)
+        Text of each key and value; empty when the line is no row, or has
+        escapes, nested values or unusual spacing.
+    """
+    whole, item = _PLAIN
+    return item.findall(line) if whole.fullmatch(line) else []
+
+
+def read_value(token: str) -> StatValue | None:
+    """
+    Read a value.
+
+    Parameters
+    ----------
+    token : str
+        A text that the patterns of this module have approved.
+
+    Returns
+    -------
+    value : str, int, float or None
+        What it stands for.
+    """
     first = token[0]
     if first in "'\"u":
         body = token[1:-1] if first != "u" else token[2:-1]
@@ -99,11 +132,10 @@ def _value(token: str) -> StatValue | None:
 
 
 def _number(token: str) -> StatValue:
-    token = token.rstrip("L")
-    if token.endswith(")"):
-        token = token[token.index("(") + 1 : -1]
+    if token[-1] in ")L":
+        token = token[token.find("(") + 1 :].rstrip(")L")
     try:
-        return int(token)
+        return float(token) if "." in token else int(token)
     except ValueError:
         return float(token)
 
@@ -122,84 +154,3 @@ def _literal_row(line: str) -> Row | None:
         return None
     scalar = (str, int, float, type(None))
     return {k: v if isinstance(v, scalar) else repr(v) for k, v in found.items()}
-
-
-class RowReader:
-    """
-    Pull some columns out of many lines.
-
-    The order of columns in the first lines is remembered, and lines that
-    repeat it are matched by one compiled pattern; all others are read in
-    full. The result is the same.
-
-    Parameters
-    ----------
-    keys : sequence of int or str
-        Columns to pull: numbers (version 2) or names (version 1).
-    """
-
-    def __init__(self, keys: Sequence[int | str]) -> None:
-        self._keys = tuple(keys)
-        self._layout: re.Pattern[str] | None = None
-        self._order: tuple[int, ...] = ()
-        self._tries = _LAYOUT_TRIES if len(self._keys) <= _MOST_LAYOUT_COLUMNS else 0
-
-    def read(self, line: str) -> list[StatValue | None] | Row | None:
-        """
-        Read one line.
-
-        Parameters
-        ----------
-        line : str
-            The line, without surrounding white space.
-
-        Returns
-        -------
-        values : list, dict or None
-            Values of the columns, in order, when the line repeats the known
-            layout; else the whole row as `parse_row` gives it.
-        """
-        if self._layout is not None:
-            match = self._layout.fullmatch(line)
-            if match is not None:
-                tokens = match.groups()
-                return [_value(tokens[i]) for i in self._order]
-        row = parse_row(line)
-        if row is not None and self._tries and "\\" not in line:
-            self._learn(row)
-        return row
-
-    def _learn(self, row: Row) -> None:
-        self._tries -= 1
-        place = {key: i for i, key in enumerate(row)}
-        if not all(key in place for key in self._keys):
-            return
-        asked = sorted(set(self._keys), key=place.__getitem__)
-        tokens = tuple(str(k) if isinstance(k, int) else repr(k) for k in asked)
-        named = all(isinstance(k, str) for k in row)
-        if not named and any(isinstance(k, str) for k in row):
-            return
-        self._layout = _layout(tokens, tuple(place[k] for k in asked), len(row), named)
-        self._order = tuple(asked.index(k) for k in self._keys)
-
-
-@lru_cache(maxsize=64)
-def _layout(
-    tokens: tuple[str, ...], places: tuple[int, ...], n: int, named: bool
-) -> re.Pattern[str]:
-    """Compile a pattern for lines of n columns that captures the values at some places."""
-    key = _STRING if named else _INDEX
-    skipped = f"{key}: {_VALUE}"
-    parts: list[str] = []
-    last = -1
-    for token, place in zip(tokens, places, strict=True):
-        parts += [_skip(skipped, place - last - 1), rf"{re.escape(token)}: ({_VALUE})"]
-        last = place
-    parts.append(_skip(skipped, n - 1 - last))
-    return re.compile(r"\{" + ", ".join(p for p in parts if p) + r"\}", re.ASCII)
-
-
-def _skip(item: str, count: int) -> str:
-    if count < 2:
-        return item * count
-    return rf"{item}(?:, {item}){{{count - 1}}}+"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.errors import FormatError
-from congruence.io.stat_parse import RowReader, parse_row
+from congruence.io.stat_parse import parse_row
+from congruence.io.stat_rows import RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ __all__ = ["Collector", "StatHeader", "StatTable"]
 _MARK = "STAT2HEADER"
 _VERSIONS = "STAT2HEADER_IMP_VERSIONS"
 _NAMED_LINES = 5
+_TURNED = 256
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Collector:
         self._values: dict[str, list[StatValue | None]] = {n: [] for n in asked or ()}
         self._keys: list[int | str | None] = []
         self._rows = RowReader(())
+        self._pending: list[tuple[StatValue | None, ...]] = []
 
     def feed(self, number: int, raw: bytes) -> None:
         """
@@ -162,7 +165,7 @@ class Collector:
         read = self._rows.read(line) if self.header else parse_row(line)
         if read is None:
             self.bad.append(number)
-        elif isinstance(read, list):
+        elif isinstance(read, tuple):
             self._append(number, read)
         elif _MARK in read:
             self._begin(_header(read))
@@ -182,7 +185,7 @@ class Collector:
         wanted = [k for k in self._keys if k is not None]
         known = self.header.names if self.header and version == 1 else wanted
         self._missing += sum(k not in row for k in wanted if k in known)
-        self._append(number, [row.get(k) for k in wanted])
+        self._append(number, tuple(row.get(k) for k in wanted))
 
     def _learn_names(self, row: Row) -> None:
         known = self.header.names if self.header else ()
@@ -192,6 +195,8 @@ class Collector:
 
     def _begin(self, header: StatHeader) -> None:
         """Start reading with a header; a second one comes from files that were joined."""
+        if self._pending:
+            self._turn()
         earlier = self.header.names if self.header else ()
         names = tuple(dict.fromkeys(earlier + header.names))
         if self._all:
@@ -204,11 +209,19 @@ class Collector:
         self._rows = RowReader([k for k in self._keys if k is not None])
         self.header = StatHeader(header.version, names, header.numbers, header.imp_versions)
 
-    def _append(self, number: int, values: Sequence[StatValue | None]) -> None:
+    def _append(self, number: int, values: tuple[StatValue | None, ...]) -> None:
         self._lines.append(number)
-        given = iter(values)
+        self._pending.append(values)
+        if len(self._pending) >= _TURNED:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Make columns of the rows that are pending, all of which have the present keys."""
+        given = zip(*self._pending, strict=True)
+        nothing = [None] * len(self._pending)
         for key, column in zip(self._keys, self._values.values(), strict=True):
-            column.append(None if key is None else next(given))
+            column.extend(nothing if key is None else next(given))
+        self._pending.clear()
 
     def table(self, end: int, size: int) -> StatTable:
         """
@@ -224,6 +237,8 @@ class Collector:
         table : StatTable
             One row per valid line.
         """
+        if self._pending:
+            self._turn()
         return StatTable(
             path=self.path,
             header=self.header or StatHeader(started=False),

@@ -248,3 +248,15 @@ def test_reference_refuses_long_chain_ids(tmp_path, mixed):
     with pytest.raises(OutputError, match="chain id 'XY'") as caught:
         write_pdb_reference(tmp_path / "a.pdb", np.zeros((8, 3)), mixed)
     assert "write_pdb" in caught.value.hint
+
+
+def test_the_sign_of_a_format_in_a_name_stays(tmp_path):
+    topology = replace(Topology.simple([Molecule("A")], beads_per_molecule=2),
+                       atom_name=np.array(["C%", ""], dtype=object))  # fmt: skip
+    write_pdb(tmp_path / "a.pdb", np.array([[1.0, 2, 3], [4, 5, 6]]), topology, title="5 %d")
+    lines = (tmp_path / "a.pdb").read_text().splitlines()
+    assert lines[0].startswith("TITLE     5 %d")
+    (atom, *_) = [line for line in lines if line.startswith("ATOM")]
+    assert " C%  " in atom
+    assert atom[30:54] == "   1.000   2.000   3.000"
+    assert {len(line) for line in lines} == {80}

@@ -6,7 +6,7 @@ from plainrmf import Plain, records
 
 from congruence.core.placement import Placement
 from congruence.core.provenance import Losses
-from congruence.core.topology import CopyGroup
+from congruence.core.topology import CopyGroup, Molecule, Topology
 from congruence.errors import ConfigError, FormatError, OutputError
 from congruence.io.rmf.build import PRODUCER, StaticBuilder
 from congruence.io.rmf.clone import MemberWriter, write_member
@@ -302,6 +302,31 @@ def test_a_cycle_of_three_copies_goes_the_right_way(tmp_path):
     assert points[:, 0].tolist() == [1, 2, 0]
     names = [n["name"] for n in clone.static["nodes"] if n["parents"] == [top]]
     assert names == ["A", "B", "A", "BB", "A", "BBB"]
+
+
+def test_a_sub_complex_changes_place_molecule_by_molecule(tmp_path):
+    builder = StaticBuilder()
+    top = builder.add_node("State_0", REPR, 0)
+    builder.set("sequence", "state index", INT, top, 0)
+    for at, (name, copy) in enumerate([("A", 0), ("A", 1), ("B", 1), ("B", 0)]):
+        node = builder.add_node(name, REPR, top)
+        builder.set("sequence", "molecule", INT, node, 1)
+        builder.set("sequence", "copy index", INT, node, copy)
+        bead = builder.add_node("1", REPR, node)
+        builder.set("physics", "coordinates", V3, bead, (at, 0, 0))
+    path = tmp_path / "units.rmf3"
+    with RmfWriter(path, builder.record()) as out:
+        out.add_frame({})
+    four = [Molecule("A", 0, 0), Molecule("A", 1, 0), Molecule("B", 1, 0), Molecule("B", 0, 0)]
+    topology = Topology.simple(four, beads_per_molecule=1).with_units(["B.0/A.0 A.1/B.1"])
+    groups = topology.copy_groups()
+    placement = Placement(assignment=((1, 0),))
+    write_member(Plain(path), 0, tmp_path / "m", placement=placement, groups=groups)
+    clone = Plain(tmp_path / "m")
+    labels, points = clone.beads(0)
+    assert labels == Plain(path).beads(0)[0]
+    assert points[:, 0].tolist() == [1, 0, 3, 2]
+    np.testing.assert_array_equal(points, placement.apply(Plain(path).beads(0)[1], groups))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from congruence.core.provenance import Losses
 from congruence.errors import CongruenceError, FormatError, InputError
 from congruence.io.stat import read_header, read_stat, sample, write_stat_v1
-from congruence.io.stat_parse import RowReader, parse_row
+from congruence.io.stat_parse import parse_row
+from congruence.io.stat_rows import RowReader
 
 HEADER = (
     "{'STAT2HEADER': 'STAT2HEADER', 'STAT2HEADER_ENVIRON': \"environ({'TOKEN': 'hunter2\\\\n'})\", "
@@ -319,4 +320,24 @@ def test_the_layout_of_a_version_1_row_with_odd_names():
     line = "{'a|b.*(': '1', \"it's\": '2', 'c': 3}"
     reader = RowReader(["c", "it's", "a|b.*("])
     assert reader.read(line) == ast.literal_eval(line)
-    assert reader.read(line) == [3, "2", "1"]
+    assert reader.read(line) == (3, "2", "1")
+
+
+def test_lines_built_alike_are_cut_at_their_quotes_and_others_read_in_full():
+    reader = RowReader([3, 0, 1])
+    line = "{0: '1', 1: -0.5, 2: \"it's\", 3: 'a\"b', 4: 7}"
+    assert isinstance(reader.read(line), dict)
+    assert reader.read(line.replace("7", "nan").replace("it's", "'")) == ('a"b', "1", -0.5)
+    assert reader.read(line.replace("-0.5", "x")) is None
+    assert reader.read(line.replace("4:", "5:"))[5] == 7
+    assert reader.read(line.replace("7", "'7'"))[4] == "7"
+    assert reader.read(line.replace("7", "'8'").replace("'1'", "'2'")) == ('a"b', "2", -0.5)
+
+
+def test_columns_of_many_rows_before_and_after_a_second_header(stat):
+    second = HEADER.replace("3: 'sigma'", "3: 'new'")
+    rows = [row(str(i), i) for i in range(300)]
+    table = read_stat(stat(HEADER + "".join(rows) + second + "".join(rows[:7])), losses=Losses())
+    assert table.columns["Total_Score"].tolist() == [str(i) for i in [*range(300), *range(7)]]
+    assert table.columns["sigma"].tolist() == ["1.0"] * 300 + [None] * 7
+    assert table.columns["new"].tolist() == [None] * 300 + ["1.0"] * 7

@@ -86,12 +86,13 @@ def relabel(
                 f"of {group.molecule}",
                 hint="Give each copy of the group once.",
             )
-        nodes = [_molecule_node(table, group, copy) for copy in group.copies]
-        slots = [order.index(node) for node in nodes]
-        for key in _LABELS:
-            _hand_over(table, key, nodes, permutation)
-        for slot, taken in zip(slots, permutation, strict=True):
-            order[slot] = nodes[taken]
+        for part in group.molecules:
+            nodes = [_molecule_node(table, part, copy) for copy in part.copies]
+            slots = [order.index(node) for node in nodes]
+            for key in _LABELS:
+                _hand_over(table, key, nodes, permutation)
+            for slot, taken in zip(slots, permutation, strict=True):
+                order[slot] = nodes[taken]
     table.reorder(order)
 
 
@@ -200,6 +201,8 @@ class FrameMover:
             for key in self._keys
         }
         self._above = _above(table)
+        # Of the last frame; the next one is most often divided alike.
+        self._parts: dict[tuple[frozenset[int], frozenset[int]], tuple[list[int], set[int]]] = {}
 
     def move(self, data: Record, placement: Placement) -> None:
         """
@@ -271,12 +274,21 @@ class FrameMover:
         self, rotations: dict[int, Any], axes: dict[int, Any]
     ) -> tuple[list[int], set[int]]:
         """Find nodes that begin a moved part, and nodes that no such part holds."""
+        oblong = frozenset(n for n, variances in axes.items() if _is_oblong(variances))
+        key = (frozenset(rotations), oblong)
+        if key not in self._parts:
+            self._parts = {key: self._divided(*key)}
+        return self._parts[key]
+
+    def _divided(
+        self, rotations: frozenset[int], oblong: frozenset[int]
+    ) -> tuple[list[int], set[int]]:
         outer: list[int] = []
         free: set[int] = {_NONE}
         for node, above in self._above:
             if above not in free:
                 continue
-            if node in rotations or _is_oblong(axes.get(node)):
+            if node in rotations or node in oblong:
                 outer.append(node)
             else:
                 free.add(node)
@@ -323,8 +335,8 @@ def _above(table: StaticTable) -> list[tuple[int, int]]:
     return [(n, above if above in known else _NONE) for n, above in listed.items()]
 
 
-def _is_oblong(variances: Record | None) -> bool:
-    return variances is not None and len({variances[axis] for axis in "xyz"}) > 1
+def _is_oblong(variances: Record) -> bool:
+    return len({variances[axis] for axis in "xyz"}) > 1
 
 
 def _field(kind: KeyType) -> tuple[str, str, str]:

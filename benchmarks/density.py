@@ -60,29 +60,25 @@ def direct(models: np.ndarray, mass: np.ndarray, grid: Grid, sigma: float) -> np
 
 def rows(quick: bool) -> list[Row]:
     """Measure the spline lattice, and Gaussians point by point, with and without compiler."""
-    m, n, few, repeats = (4, 10, 2, 1) if quick else (500, 1000, 10, 3)
+    m, n, few, repeats = (4, 10, 2, 1) if quick else (1000, 1000, 10, 3)
     models, mass = made_models(m, n), np.full(n, 110.0)
     out = []
     for voxel, resolution in CASES:
-        grid, sigma = common_grid(models, voxel=voxel, map_resolution=resolution), resolution
+        grid = common_grid(models, voxel=voxel, map_resolution=resolution)
         sigma = gaussian_sigma(resolution)
-        job = partial(localization_density, models, mass, grid=grid, map_resolution=resolution)
+        words = {"grid": grid, "map_resolution": resolution, "threads": 1}
+        job = partial(localization_density, models, mass, **words)
         loops = ("numpy",) if quick else ("numba", "numpy")
         jobs = {name: Job(partial(using, name, job)) for name in loops}
         jobs["splat"] = Job(partial(splat, models[:few], mass, grid, sigma))
         for name in loops:
-            using(name, partial(localization_density, models[:1], mass, grid=grid))
+            using(name, partial(localization_density, models[:1], mass, **words))
         spent = interleaved(jobs, repeats)
         peer = spent["splat"].times(m / few)
         exact = direct(models[:few], mass, grid, sigma)
         theirs = np.abs(splat(models[:few], mass, grid, sigma) - exact).max() / exact.max()
         for name in loops:
-            made = using(
-                name,
-                partial(
-                    localization_density, models[:few], mass, grid=grid, map_resolution=resolution
-                ),
-            )
+            made = using(name, partial(localization_density, models[:few], mass, **words))
             error = np.abs(made.values - exact).max() / exact.max()
             rate = m * n / max(spent[name].cpu, 1e-9) / 1e6
             out.append(

@@ -18,7 +18,9 @@ def importable(monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", ["reading", "stat", "rmsd", "density", "large", "start", "job"])
+@pytest.mark.parametrize(
+    "name", ["reading", "stat", "rmsd", "peers", "density", "large", "start", "job"]
+)
 def test_a_benchmark_gives_rows(name):
     rows = importlib.import_module(f"benchmarks.{name}").rows(quick=True)
     assert rows
@@ -52,3 +54,45 @@ def test_repeats_are_interleaved_and_prepared():
     }
     assert list(measure.interleaved(jobs, 2)) == ["a", "b"]
     assert seen == ["ready", "b", "ready", "b"]
+
+
+def test_growth_is_measured_by_cells_and_what_cannot_run_is_said(tmp_path):
+    growth = importlib.import_module("benchmarks.growth")
+    said = []
+    done = growth.run(["rigid"], [50], [60, 10**12], budget=120.0, tell=said.append)
+    assert [(c.m, bool(c.stages)) for c in done] == [(60, True), (10**12, False)]
+    assert set(done[0].stages) == set(growth.STAGES)
+    assert done[0].cpu > 0
+    assert done[0].peak >= done[0].before > 1e6
+    assert said[0] == growth.HEAD
+    assert said[1].startswith("| rigid | 60 | 50 | ")
+    assert said[2].count("|") == said[1].count("|") == 13
+    assert "skipped: would take" in said[2]
+
+
+def test_exponents_are_fitted_to_what_ran():
+    growth = importlib.import_module("benchmarks.growth")
+    cells = [
+        growth.Cell(
+            "free",
+            m,
+            n,
+            {"pass": 1e-7 * m**2 * n**0.5},
+            wall=float(m),
+            peak=8.0 * m * n,
+            before=0.0,
+        )
+        for m in (1000, 3000, 10_000)
+        for n in (300, 1000)
+    ]
+    skipped = growth.Cell("free", 30_000, 300, note="skipped")
+    assert growth.exponents([*cells, skipped], lambda c: c.cpu) == pytest.approx((2.0, 0.5))
+    assert growth.exponents([*cells, skipped], lambda c: c.own) == pytest.approx((1.0, 1.0))
+    one_size = [c for c in cells if c.n == 300]
+    assert growth.exponents(one_size, lambda c: c.cpu) == pytest.approx(
+        (2.0, math.nan), nan_ok=True
+    )
+    assert math.isnan(growth.exponents(cells[:1], lambda c: c.cpu)[0])
+    assert growth.expected(cells, "free", 30_000, 600) == pytest.approx(10_000 * 9 * 2)
+    assert growth.expected([*cells, skipped], "free", 30_000, 300) == math.inf
+    assert growth.expected(cells, "rigid", 30_000, 300) == 0.0

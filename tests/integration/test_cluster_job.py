@@ -175,6 +175,27 @@ def test_exchanged_copies_are_at_distance_zero_and_give_sharp_maps(swapped, tmp_
     assert blurred < 0.9 * sharp
 
 
+def test_units_that_are_named_are_exchanged_and_written(swapped, tmp_path, no_figure):
+    words = ("--rmsd", "*", "--align", "none", "--clusters", "1")
+    (tmp_path / "units.txt").write_text("Gamma.0 Gamma.1\n")
+    for name, more in (
+        ("auto", ()),
+        ("line", ("--swaps", "Gamma.1 Gamma.0")),
+        ("file", ("--swaps", tmp_path / "units.txt")),
+    ):
+        assert congruence("cluster", swapped, *words, *more, "--out", tmp_path / name) == 0
+    auto, line = (cg.load_matrix(tmp_path / name).condensed for name in ("auto", "line"))
+    np.testing.assert_allclose(line, auto, atol=1e-6)
+    assert 'swaps = ["Gamma.0 Gamma.1"]' in (tmp_path / "file" / "config.toml").read_text()
+    assigned = set(models(tmp_path / "file")["assignment"])
+    assert {"Gamma: 0 1", "Gamma: 1 0"} <= assigned
+    out = tmp_path / "again"
+    assert congruence("recluster", tmp_path / "file", "--clusters", "2", "--out", out) == 0
+    assert 'swaps = ["Gamma.0 Gamma.1"]' in (out / "config.toml").read_text()
+    off = ("--swaps", "Gamma.1 Gamma.0", "--copies", "off")
+    assert congruence("cluster", swapped, *words, *off, "--out", tmp_path / "no") == 3
+
+
 # ---------------------------------------------------------------- the same job said in other words
 
 

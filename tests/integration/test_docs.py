@@ -24,7 +24,10 @@ _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(((?:[^()\s]|\([^()]*\))+)\)|(?:src|href)=\"([^\"]+)\"")
 _COMMAND = re.compile(r"\bcongruence ((?:run-|re)?[a-z]+)\b(.*)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHER_PROGRAMS = {"--write", "--quick", "--group"}
+_OTHER_PROGRAMS = {
+    *("--write", "--quick", "--group"),
+    *("--nworkers", "--nthreads", "--scheduler-file"),  # dask
+}
 
 
 def _script(name: str) -> ModuleType:

@@ -78,7 +78,7 @@ def test_runs_become_two_samples_and_a_folder_that_explains_itself(runs, tmp_pat
     listed = json.loads((out / "run.json").read_text())
     written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert set(listed["files"]) | {"run.json"} == written
-    assert {"threshold_scan.pdf", "cluster_populations.png", "scan.csv", "models.csv"} <= written
+    assert {"figures.pdf", "threshold_scan.png", "report.html", "scan.csv", "models.csv"} <= written
     assert "IMP.sampcon" not in (out / "exhaustiveness.json").read_text()
     for cluster in data["clusters"]:
         home = f"cluster.{cluster['cluster']}"
@@ -90,10 +90,10 @@ def test_runs_become_two_samples_and_a_folder_that_explains_itself(runs, tmp_pat
     assert len(rows) == 81
     assert run(*words) == 3
     assert "--force" in capsys.readouterr().err
-    before = (out / "exhaustiveness.json").read_bytes(), (out / "threshold_scan.pdf").read_bytes()
+    before = (out / "exhaustiveness.json").read_bytes(), (out / "figures.pdf").read_bytes()
     assert run(*words, "--force", "--json") == 0
     assert json.loads(capsys.readouterr().out) == data
-    assert before == ((out / "exhaustiveness.json").read_bytes(), (out / "threshold_scan.pdf").read_bytes())  # fmt: skip
+    assert before == ((out / "exhaustiveness.json").read_bytes(), (out / "figures.pdf").read_bytes())  # fmt: skip
 
 
 def test_good_scoring_models_in_the_formats_of_the_reference(good, tmp_path, capsys):

@@ -100,7 +100,11 @@ def test_the_command_says_the_same_as_the_clustering(field, tmp_path, capsys):
     assert done == 0
     shown = capsys.readouterr().out
     assert "Precision (Å)" in shown
-    assert "ends" in shown
+    within, between = shown.split("Between clusters")
+    for name in ("all", "Alpha", "Gamma", "ends"):
+        assert f" {name} " in within
+        assert f" {name} " in between
+    assert "with as few as 4 runs it is crude" in between
     ours, theirs = (
         read(tmp_path / "p" / "precision.json"),
         read(field.root / "superpose" / "precision.json"),
@@ -208,13 +212,17 @@ def test_accuracy_is_that_which_was_planted(field, tmp_path, align, capsys):
     native = field.root / "runs" / "native.rmf3"
     words = ["accuracy", str(field.root / align), "--reference", f"{native}:0", "--out", str(out)]
     assert _run([*words, "--select", "pair=Alpha + Beta"]) == 0
-    assert "Placement of molecules" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Placement of molecules" in shown
+    assert "with as few as 4 runs it is crude" in shown
     data = read(out / "accuracy.json")
     frame = {"none": "as written", "superpose": "superposed"}[align]
     for found, truth in zip(data["sets"], planted(field, field.root / align), strict=True):
         selections = found["frames"][frame]["selections"]
         assert list(selections) == ["all", "Alpha", "Beta", "Gamma", "Delta", "pair"]
         assert selections["all"]["average"] == pytest.approx(truth.accuracy[align], abs=1e-3)
+        assert selections["all"]["interval_runs"] == 4
+        assert selections["all"]["interval_is_crude"]
         low, high = selections["all"]["average_interval"]
         assert low <= truth.accuracy[align] <= high
     with (out / "accuracy.csv").open() as stream:
@@ -280,3 +288,72 @@ def test_chains_of_a_pdb_may_be_interchangeable_copies(field, tmp_path, capsys, 
         assert a["average"] == pytest.approx(b["average"], rel=0.2)
     assert _run([*common, str(tmp_path / "native.pdb"), "--map", "Gamma=C,Q"]) == 3
     assert "no molecule 'Q'" in capsys.readouterr().err
+
+
+def write_structure(native, path):
+    """Write one CA per residue with gemmi, chains A to E; the entities of mmCIF have names."""
+    gemmi = pytest.importorskip("gemmi")
+    topology = native.topology(1)
+    (points,) = native.coordinates([0])
+    model = gemmi.Model("1")
+    for index in dict.fromkeys(topology.molecule_index.tolist()):
+        chain = gemmi.Chain(topology.molecules[index].chain)
+        for bead in np.flatnonzero(topology.molecule_index == index).tolist():
+            for number in topology.residues[bead]:
+                residue, atom = gemmi.Residue(), gemmi.Atom()
+                residue.name, residue.seqid = "ALA", gemmi.SeqId(number, " ")
+                residue.entity_type = gemmi.EntityType.Polymer
+                atom.name, atom.element = "CA", gemmi.Element("C")
+                atom.pos = gemmi.Position(*points[bead].tolist())
+                residue.add_atom(atom)
+                chain.add_residue(residue)
+        model.add_chain(chain)
+    structure = gemmi.Structure()
+    structure.add_model(model)
+    structure.setup_entities()
+    if path.suffix == ".pdb":
+        structure.write_pdb(str(path))
+        return
+    block = structure.make_mmcif_document().sole_block()
+    block.find("_entity.", ["id"]).loop.add_columns(["_entity.pdbx_description"], "?")
+    names = {m.chain: m.name for m in topology.molecules}
+    for row in block.find("_entity.", ["id", "pdbx_description"]):
+        row[1] = names[row[0]]
+    document = gemmi.cif.Document()
+    document.add_copied_block(block)
+    document.write_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("native.cif", ()),
+        ("native.pdb", ("Alpha=A", "Beta=B", "Gamma=C,D", "Delta=E")),
+    ],
+)
+def test_the_same_structure_in_other_formats_gives_the_same_accuracy(
+    field, tmp_path, capsys, name, words
+):
+    native = open_rmf(field.root / "runs" / "native.rmf3")
+    write_structure(native, tmp_path / name)
+    common = ["accuracy", str(field.root / "superpose"), "--json", "--reference"]
+    assert _run([*common, str(native.path)]) == 0
+    of_rmf = json.loads(capsys.readouterr().out)
+    assert _run([*common, str(tmp_path / name), *(w for m in words for w in ("--map", m))]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["not_in_reference"] == {"molecules": [], "beads": 0, "selections": []}
+    for one, two in zip(found["sets"], of_rmf["sets"], strict=True):
+        for frame in ("as written", "superposed"):
+            for selection, ours in one["frames"][frame]["selections"].items():
+                theirs = two["frames"][frame]["selections"][selection]
+                assert ours["beads"] == theirs["beads"]
+                # A PDB file has three decimals.
+                assert ours["average"] == pytest.approx(theirs["average"], abs=2e-3)
+            for ours, theirs in zip(
+                one["frames"][frame]["placement"], two["frames"][frame]["placement"], strict=True
+            ):
+                assert ours["molecule"] == theirs["molecule"]
+                assert ours["translation"] == pytest.approx(theirs["translation"], abs=2e-3)
+                assert ours["rotation_degrees"] == pytest.approx(
+                    theirs["rotation_degrees"], abs=0.1
+                )

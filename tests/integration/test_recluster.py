@@ -26,6 +26,9 @@ def test_other_clusters_without_new_distances(result, again, tmp_path, monkeypat
     assert "matrix: 64 models, alignment superpose" in capsys.readouterr().err
     assert set(labels(tmp_path / "out")) == {0, 1}
     assert tree(result) == before
+    said = record(tmp_path / "out")["exhaustiveness"]
+    assert said.startswith("exhaustiveness at a glance: ")
+    assert "congruence exhaust" in said
     for name in ("distances.npy", "distances.json"):
         assert (tmp_path / "out" / name).read_bytes() == (result / name).read_bytes()
     same = [

@@ -13,7 +13,6 @@ from rigidmodels import rigid_models
 
 from congruence.compute.metric import Metric
 from congruence.compute.rmsd import rmsd_matrix, rmsd_tiles
-from congruence.errors import InputError
 from congruence.io.cache import CoordinateCache
 from congruence.io.tiles import DistanceFolder
 from congruence.workflow import frames
@@ -162,11 +161,3 @@ def test_results_are_the_same_with_and_without_the_cache(small, cache, decoded, 
     assert congruence(*words, "--out", tmp_path / "with") == 0
     assert len(decoded) == 2
     assert tree(tmp_path / "without") == tree(tmp_path / "with")
-
-
-def test_too_many_models_are_refused_before_anything_is_written(small, tmp_path, monkeypatch, capsys):  # fmt: skip
-    monkeypatch.setattr("congruence.workflow.large.memory_at_hand", lambda: 100)
-    assert congruence("cluster", small, *ASKED, "--clusters", 2, "--out", tmp_path / "o") == 3
-    assert "of memory are at hand" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-    assert InputError.exit_code == 3

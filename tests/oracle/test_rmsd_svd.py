@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from congruence.compute._tiles import TileComputer
 from congruence.compute.rmsd import rmsd_matrix
 
 RNG = np.random.default_rng(11)
@@ -176,6 +177,18 @@ def test_mixed_precision_holds_a_thousandth(alignment, size):
     found = rmsd_matrix(models, alignment=alignment, precision="mixed")
     assert found.definition["precision"].startswith("mixed")
     np.testing.assert_allclose(found.condensed, oracle(models, alignment), rtol=0, atol=1e-3)
+
+
+def test_mixed_precision_knows_how_rounding_errors_add_up(monkeypatch):
+    """All products of a sum are alike here: errors of one sign add up to 40 units."""
+    base = np.sign(RNG.normal(size=(600, 3))) * 45.3
+    models = base * RNG.uniform(0.6, 1.4, size=(40, 1, 1))
+    exact = rmsd_matrix(models, alignment="superpose", precision="double").condensed
+    found = rmsd_matrix(models, alignment="superpose", precision="mixed").condensed
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3)
+    monkeypatch.setattr(TileComputer, "calibrated", lambda self, one: self)
+    found = rmsd_matrix(models, alignment="superpose", precision="mixed").condensed
+    assert np.abs(found - exact).max() > 1e-3
 
 
 def test_mixed_precision_with_copies():

@@ -49,6 +49,10 @@ _OPTIONS = [
     click.option("--state", default="0", show_default=True, metavar="INDEX", help="State to analyse, or 'all'."),
     click.option("--uncertainty/--no-uncertainty", default=True, show_default=True, help="Resample runs for intervals, and follow the precision while sampling went on."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of everything random."),
+    click.option("--memory", metavar="SIZE", help="Memory that may be taken, such as 4G; distances that do not fit are measured again for each question. [default: what is at hand]"),
+    click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads for distances. [default: all available cores]"),
+    click.option("--engine", default="local", show_default=True, metavar="local|dask[:ADDRESS]", help="What computes distances: this process or a Dask cluster."),
+    click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Where distances are computed."),
     click.option("--out", type=_FILE, required=True, metavar="DIR"),
     click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR."),
     click.option("--json", "as_json", is_flag=True, help="Print everything as JSON."),
@@ -121,7 +125,7 @@ def _densities(texts: tuple[str, ...], path: Path | None) -> dict[str, str]:
 
 
 def _show(summary: ExhaustSummary) -> None:
-    from congruence.workflow.exhaust_tables import statement
+    from congruence.workflow.exhaust_statement import statement
 
     result = summary.result
     for verdict in result.verdicts:

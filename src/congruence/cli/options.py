@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from congruence.cli.words import fractions, number_or
+from congruence.cli.words import fractions, number_or, units_or_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ _DISTANCE = [
     click.option("--align", type=_ALIGN, help="none: an EM map or a fixed part gives the frame. superpose: the complex moves freely. center: only its position is arbitrary. There is no default."),
     click.option("--align-on", multiple=True, metavar="SEL", help="Selection superposed or centred on. [default: as --rmsd]"),
     click.option("--copies", type=click.Choice(["auto", "off"]), help="Whether copies of one molecule may take each other's place. [default: auto]"),
+    click.option("--swaps", multiple=True, callback=units_or_file, metavar="UNITS|FILE", help="Sub-complexes that take each other's place as one: 'A.0/B.0 A.1/B.1', or a file with a group a line."),
     click.option("--weights", type=click.Choice(["residues", "none"]), help="Weight of a bead. [default: residues]"),
 ]
 _CLUSTERS = [

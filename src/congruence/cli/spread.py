@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison", "named_words", "pairs", "show_accuracy", "show_precision"]
 
-_ENOUGH = 4
+_ROWS = 24
 _RUN = ("align", "align_on", "weights", "resolution", "state")
 
 
@@ -139,24 +139,28 @@ def show_precision(report: PrecisionReport, out: Path | None, *, as_json: bool) 
     _show_patches(report)
     words = "; ".join(f"{k}: {v}" for k, v in report.spread.words().items())
     click.echo(f"compared by {report.options.style}; {words}")
+    _explain_intervals([p.pairwise_interval for s in report.sets for p in s.precision.values()])
     click.echo(
-        "95 %: from resampling whole runs; compat: pairwise as IMP's Precision counts it, each "
-        "model's distance of 0 to itself included"
+        "compat: pairwise as IMP's Precision counts it, each model's distance of 0 to itself "
+        "included"
     )
-    _warn_of_few_runs([p.pairwise_interval for s in report.sets for p in s.precision.values()])
     if out is not None:
         click.echo(f"results: {out} (start with precision.json and cluster.0/rmsf.png)")
 
 
-def _warn_of_few_runs(intervals: list[Interval | None]) -> None:
-    fewest = min((i.runs for i in intervals if i is not None), default=_ENOUGH)
-    if fewest < _ENOUGH:
-        click.echo(
-            f"intervals are from as few as {fewest} runs: they may be much too wide or too narrow"
-        )
+def _explain_intervals(intervals: list[Interval | None]) -> None:
+    known = [i for i in intervals if i is not None]
+    if not known:
+        return
+    words = "95 %: of the average, from resampling whole runs"
+    if any(i.is_crude for i in known):
+        runs = f"{min(i.runs for i in known)} runs"
+        words += f"; with as few as {runs} it is crude, and may be much too wide or too narrow"
+    click.echo(words)
 
 
 def _show_between(report: PrecisionReport) -> None:
+    names = _between_names(report)
     rows = [
         [
             _short(report.sets[i]),
@@ -168,11 +172,23 @@ def _show_between(report: PrecisionReport) -> None:
         ]
         for (i, j), found in report.between.items()
         for name, s in found.items()
-        if name == report.main
+        if name in names
     ]
-    if rows:
-        header = ["cluster", "cluster", "selection", "average (Å)", "smallest (Å)", "centers (Å)"]
-        _table("Between clusters", header, rows)
+    if not rows:
+        return
+    header = ["cluster", "cluster", "selection", "average (Å)", "smallest (Å)", "centers (Å)"]
+    _table("Between clusters", header, rows)
+    if len(names) < len(report.beads):
+        click.echo("between clusters: --json and precision.json have the other selections, too")
+
+
+def _between_names(report: PrecisionReport) -> set[str]:
+    """Choose the selections to show: all, those that were named, or one, as there is room."""
+    named = {report.main, *report.options.selections}
+    for names in (set(report.beads), named):
+        if len(names) * len(report.between) <= _ROWS:
+            return names
+    return {report.main}
 
 
 def _show_patches(report: PrecisionReport) -> None:
@@ -233,9 +249,19 @@ def show_accuracy(report: AccuracyReport, out: Path | None, *, as_json: bool) ->
         ["cluster", "compared", "molecule", "shift (Å)", "turn (°)", "inside (Å)"],
         placed,
     )
-    _warn_of_few_runs(
-        [a.interval for s in report.sets for f in s.accuracy.values() for a in f.values()]
+    on = " + ".join(report.options.on) or "all that is in both"
+    click.echo(
+        "as written: members as they lie in their files, which tells something where a map or a "
+        f"fixed part gives the frame; superposed: on {on}"
     )
+    click.echo(
+        "shift: of centroids; turn: what would set the molecule right; inside: superposed on its "
+        "own"
+    )
+    found_all = [a for s in report.sets for f in s.accuracy.values() for a in f.values()]
+    for reason in dict.fromkeys(a.no_interval for a in found_all if a.no_interval):
+        click.echo(f"no interval: {reason}")
+    _explain_intervals([a.interval for a in found_all])
     if out is not None:
         click.echo(f"results: {out} (accuracy.csv and placement.csv have every member)")
 

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fractions", "number_or"]
+__all__ = ["fractions", "number_or", "units_or_file"]
 
 
 def number_or(*words: str, low: int) -> Callable[..., int | str | None]:
@@ -75,3 +75,41 @@ def fractions(
             f"{value!r} is no part of a replica; write two fractions from 0 to 1, such as 0.2:1.0."
         )
     return a, b
+
+
+def units_or_file(
+    _ctx: click.Context, _option: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """
+    Read groups of interchangeable units, or files of them, a group a line.
+
+    Parameters
+    ----------
+    _ctx, _option : object
+        As `click` passes them.
+    value : tuple of str
+        What was typed.
+
+    Returns
+    -------
+    groups : tuple of str
+        Such as ``"A.0/B.0 A.1/B.1"``.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    FormatError
+        If a file has another form.
+    """
+    from pathlib import Path
+
+    from congruence.core.units import units_text
+    from congruence.io.sampcon import read_symmetry
+
+    found: list[str] = []
+    for text in value:
+        # Units of a group are separated by white space, so that one word is a file.
+        one_word = len(text.split()) == 1
+        found += map(units_text, read_symmetry(Path(text))) if one_word else [text]
+    return tuple(found)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-__all__ = ["Plan", "estimate", "in_order", "panels", "thread_count"]
+__all__ = ["Plan", "estimate", "in_order", "panels", "put_edge", "thread_count"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,7 +29,8 @@ _PROBE_WIDTH = 512
 _STAGE_SECONDS = {"double": 1.5e-8, "mixed": 1.5e-8}
 _SMALL_STAGE_SECONDS = 1.0e-7
 _SMALL = 1_000_000
-_PACK_SECONDS = 2.0e-8
+_PACK_SECONDS = 1.0e-8
+_LARGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Plan:
         return (
             f"{self.pairs:,} distances between {models} of {self.beads:,} beads"
             f"{several}: estimated {_duration(self.seconds)} with {self.threads} thread{plural} "
-            f"and {_size(self.memory_bytes)} of memory"
+            f"and {size_text(self.memory_bytes)} of memory"
         )
 
 
@@ -158,7 +159,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Say a number of bytes."""
     return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 
@@ -171,6 +173,11 @@ def thread_count(threads: int | None) -> int:
     if threads < 1:
         raise ConfigError(f"threads is {threads}, expected 1 or more")
     return threads
+
+
+def put_edge(m: int) -> int:
+    """Return the edge of tiles that are put into memory: larger ones take less of one thread."""
+    return TILE if m < _LARGE else 4 * TILE
 
 
 def panels(m: int, edge: int, tile_bytes: int, memory: int) -> list[list[int]]:

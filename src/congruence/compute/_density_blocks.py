@@ -91,6 +91,9 @@ def _parts(models: Models) -> Iterator[FloatArray]:
 
 def _finite(part: FloatArray, before: int) -> FloatArray:
     block = np.ascontiguousarray(part, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(block.sum()):  # several times faster than a look at each
+            return block
     good = np.isfinite(block).all(axis=2)
     if not good.all():
         model, bead = np.argwhere(~good)[0].tolist()

@@ -1,35 +1,236 @@
-"""The compiled loops of localization densities; single-threaded, so their sums have one order."""
+"""
+The compiled loops of localization densities.
+
+Sums have one order: a thread owns planes of the lattice, goes through all
+beads in their order, and adds to its own planes only.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
+from numba.extending import intrinsic
+
+from congruence.compute._density_window import CUT, LANES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from congruence.compute._density_window import Window
+    from congruence.core.grid import Grid
     from congruence.typing import FloatArray, IntArray
 
-SUPPORT = 5
-"""Lattice points along one axis that a quartic B-spline touches."""
+_NEAR = 1 << 20
+_BEADS = (128, 2)
+_COLUMNS = 64
+_POINTS_PER_THREAD = 1 << 14
 
-_CHUNK = 128
 
-CUT = 4.6
-"""Where a Gaussian that is added point by point ends, in sigma; 2.5e-5 of its peak."""
+def add(
+    block: FloatArray,
+    beads: IntArray,
+    mass: FloatArray,
+    grid: Grid,
+    window: Window,
+    lattice: FloatArray,
+    extra: Callable[[], FloatArray],
+    threads: int,
+) -> None:
+    """
+    Add the window of every bead to the lattice.
+
+    Gaussians of beads whose window is not all in the grid go to what `extra`
+    returns, which is of the lattice's shape and not filtered.
+    """
+    frame, size = (*grid.origin, grid.voxel), (grid.shape[0], window.width)
+    many = len(block) * len(beads)
+    heights = block[:, beads[:: 1 + many // _POINTS_PER_THREAD], 2]
+    parts = _slabs(heights, grid, min(threads, 1 + many // _POINTS_PER_THREAD))
+    spread = partial(_spread, block, beads, mass, frame, size, window.table, lattice)
+    if max(_each(spread, parts)):
+        scale = (window.sigma, window.width)
+        _splat_outside(block, beads, mass, frame, scale, extra()[:, :, : grid.shape[0]])
+
+
+def smooth(lattice: FloatArray, taps: FloatArray, threads: int) -> None:
+    """Convolve a lattice with an even kernel along all axes, in place; it is zero beyond its edges."""
+    taps = np.pad(taps, (0, -(len(taps) - 1) % 4))
+    nz, ny, nx = lattice.shape
+    columns = lattice.reshape(1, nz, ny * nx)
+    _each(lambda span: _filter_columns(columns, taps, *span), _spans(ny * nx, threads))
+    _each(
+        lambda span: _filter_columns(lattice[span[0] : span[1]], taps, 0, nx), _spans(nz, threads)
+    )
+    rows = lattice.reshape(nz * ny, nx)
+    _each(lambda span: _filter_rows(rows[span[0] : span[1]], taps), _spans(nz * ny, threads))
+
+
+def _each(job: Callable[[tuple[int, int]], Any], parts: list[tuple[int, int]]) -> list[Any]:
+    if len(parts) == 1:
+        return [job(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(job, parts))
+
+
+def _spans(count: int, threads: int) -> list[tuple[int, int]]:
+    ends = np.linspace(0, count, min(threads, count) + 1).astype(int).tolist()
+    return list(pairwise(ends))
+
+
+def _slabs(heights: FloatArray, grid: Grid, threads: int) -> list[tuple[int, int]]:
+    """Divide planes so that each part gets as many beads; the sums do not depend on it."""
+    nz = grid.shape[2]
+    shares = np.quantile(heights, np.arange(1, threads) / threads) if threads > 1 else np.empty(0)
+    inner = np.clip((shares - grid.origin[2]) / grid.voxel, 0, nz).astype(int)
+    ends = sorted({0, *inner.tolist(), nz})
+    return list(pairwise(ends))
+
+
+def _vectors(context: Any, builder: Any, signature: Any) -> tuple[Any, Any]:
+    """Return how code for a processor points to LANES values of an argument, and repeats a number."""
+    from llvmlite import ir  # type: ignore[import-untyped]
+
+    vector, index = ir.VectorType(ir.DoubleType(), LANES), ir.IntType(32)
+    empty = ir.Constant(vector, ir.Undefined)
+    every = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+
+    def pointer(arguments: Any, which: int, at: Any) -> Any:
+        array = context.make_array(signature.args[which])(context, builder, arguments[which])
+        return builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
+
+    def repeated(number: Any) -> Any:
+        lone = builder.insert_element(empty, number, ir.Constant(index, 0))
+        return builder.shuffle_vector(lone, empty, every)
+
+    return pointer, repeated
+
+
+def _row_added(context: Any, into: Any, at: Any, scale: Any, row: Any, start: Any) -> Any:
+    """
+    Add ``scale * row[start : start + LANES]`` to ``into[at : at + LANES]``; bounds are not checked.
+
+    The compiler makes no vectors of loops of so few steps. Product and sum
+    are rounded each, so that every processor gives the same bits.
+    """
+    from numba import types
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, repeated = _vectors(context, builder, signature)
+        target = pointer(arguments, 0, arguments[1])
+        weights = builder.load(pointer(arguments, 3, arguments[4]), align=8)
+        more = builder.fmul(repeated(arguments[2]), weights)
+        builder.store(builder.fadd(builder.load(target, align=8), more), target, align=8)
+        return context.get_dummy_value()
+
+    return types.void(into, at, scale, row, start), code
+
+
+def _rows_mixed(
+    context: Any, into: Any, at: Any, one: Any, two: Any, table: Any, first: Any, second: Any
+) -> Any:
+    """Set LANES values to ``one * table[first :] + two * table[second :]``; as `_row_added`."""
+    from numba import types
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, repeated = _vectors(context, builder, signature)
+        parts = [
+            builder.fmul(repeated(scale), builder.load(pointer(arguments, 4, start), align=8))
+            for scale, start in zip(arguments[2:4], arguments[5:], strict=True)
+        ]
+        builder.store(builder.fadd(*parts), pointer(arguments, 0, arguments[1]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(into, at, one, two, table, first, second), code
+
+
+_add_row: Any = intrinsic(_row_added)
+_mix_rows: Any = intrinsic(_rows_mixed)
 
 
 @njit(cache=True, nogil=True)
-def _spline(u: float, w: FloatArray) -> None:
-    # Cox-de Boor recurrence for uniform knots.
-    w[0] = 1.0
-    for d in range(1, SUPPORT):
-        inverse = 1.0 / d
-        w[d] = u * w[d - 1] * inverse
-        for j in range(d - 1, 0, -1):
-            w[j] = ((u + d - j) * w[j - 1] + (1.0 - u + j) * w[j]) * inverse
-        w[0] = (1.0 - u) * w[0] * inverse
+def _weigh(
+    place: float, scale: float, table: FloatArray, rows: int, lanes: int, weights: FloatArray
+) -> None:
+    """Read the weights of a window from its flat table, linear between rows."""
+    row = int(place * rows)
+    part = place * rows - row
+    one, two = scale * (1.0 - part), scale * part
+    for c in range(0, lanes, LANES):
+        at = row * lanes + c
+        _mix_rows(weights, c, one, two, table, at, at + lanes)
+
+
+@njit(cache=True, nogil=True)
+def _holds(x: float, y: float, z: float, width: int, shape: tuple[int, int, int]) -> bool:
+    """Say whether the window that starts there is all inside."""
+    nx, ny, nz = shape
+    low = x >= 0 and y >= 0 and z >= 0
+    return low and x < nx - width + 1 and y < ny - width + 1 and z < nz - width + 1
+
+
+@njit(cache=True, nogil=True)
+def _spread(
+    block: FloatArray,
+    beads: IntArray,
+    mass: FloatArray,
+    frame: tuple[float, float, float, float],
+    size: tuple[int, int],
+    table: FloatArray,
+    lattice: FloatArray,
+    planes: tuple[int, int],
+) -> int:
+    """
+    Add windows to some planes; return how many beads have none all inside.
+
+    `frame` is the first point of the lattice and the voxel, `size` how many
+    points of a row count and the width of windows.
+    """
+    x0, y0, z0, h = frame
+    nx, width = size
+    low, high = planes
+    nz, ny, row = lattice.shape
+    rows, lanes = table.shape[0] - 2, table.shape[1]
+    flat, weights, inverse, half = (
+        lattice.reshape(-1),
+        table.reshape(-1),
+        1.0 / h,
+        0.5 * (width - 2),
+    )
+    wx, wy, wz = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    outside = 0
+    # Where the lattice is larger than caches, few beads of all models at a time: their windows
+    # stay near. Else more, since windows that overlap wait for each other.
+    some = _BEADS[0] if lattice.size <= _NEAR else _BEADS[1]
+    for start in range(0, beads.shape[0], some):
+        for i in range(block.shape[0]):
+            for b in range(start, min(start + some, beads.shape[0])):
+                bead = beads[b]
+                x = (block[i, bead, 0] - x0) * inverse - half
+                y = (block[i, bead, 1] - y0) * inverse - half
+                z = (block[i, bead, 2] - z0) * inverse - half
+                if not _holds(x, y, z, width, (nx, ny, nz)):
+                    outside += 1
+                    continue
+                ix, iy, iz = int(x), int(y), int(z)
+                if iz >= high or iz + width <= low:
+                    continue
+                _weigh(x - ix, 1.0, weights, rows, lanes, wx)
+                _weigh(y - iy, 1.0, weights, rows, lanes, wy)
+                _weigh(z - iz, mass[b], weights, rows, lanes, wz)
+                for p in range(max(iz, low), min(iz + width, high)):
+                    at = (p * ny + iy) * row + ix
+                    plane = wz[p - iz]
+                    for q in range(width):
+                        for c in range(0, lanes, LANES):
+                            _add_row(flat, at + c, plane * wy[q], wx, c)
+                        at += row
+    return outside
 
 
 @njit(cache=True, nogil=True)
@@ -74,89 +275,77 @@ def _add_gaussian(
 
 
 @njit(cache=True, nogil=True)
-def splat(
+def _splat_outside(
     block: FloatArray,
     beads: IntArray,
     mass: FloatArray,
-    first: FloatArray,
-    h: float,
-    sigma: float,
+    frame: tuple[float, float, float, float],
+    scale: tuple[float, int],
     out: FloatArray,
 ) -> None:
-    """Add every Gaussian point by point."""
-    profiles = (np.empty(out.shape[2]), np.empty(out.shape[1]), np.empty(out.shape[0]))
-    for b in range(beads.shape[0]):
-        for i in range(block.shape[0]):
-            _add_gaussian(block[i, beads[b]], mass[b], first, h, sigma, profiles, out)
-
-
-@njit(cache=True, nogil=True)
-def deposit(
-    block: FloatArray,
-    beads: IntArray,
-    mass: FloatArray,
-    first: FloatArray,
-    widths: tuple[float, float, float],
-    lattice: FloatArray,
-    out: FloatArray,
-) -> None:
-    """
-    Spread masses on the lattice; a bead too near its edge is added to `out` point by point.
-
-    `widths` are the voxel, the step of the lattice and sigma.
-    """
-    h, step, sigma = widths
-    profiles = (np.empty(out.shape[2]), np.empty(out.shape[1]), np.empty(out.shape[0]))
-    wx, wy, wz = np.empty(SUPPORT), np.empty(SUPPORT), np.empty(SUPPORT)
-    nz, ny, nx = lattice.shape
-    half = 0.5 * (SUPPORT - 2)
-    # Bead by bead: one bead of many models stays near, and so in the cache.
-    for b in range(beads.shape[0]):
-        for i in range(block.shape[0]):
+    """Add the Gaussians of beads whose window is not all inside; `scale`: sigma, width."""
+    h, inverse = frame[3], 1.0 / frame[3]
+    sigma, width = scale
+    nz, ny, nx = out.shape
+    half, first = 0.5 * (width - 2), np.array(frame[:3])
+    profiles = (np.empty(nx), np.empty(ny), np.empty(nz))
+    for i in range(block.shape[0]):
+        for b in range(beads.shape[0]):
             point = block[i, beads[b]]
-            x = min(max((point[0] - first[0]) / step - half, -1e9), 1e9)
-            y = min(max((point[1] - first[1]) / step - half, -1e9), 1e9)
-            z = min(max((point[2] - first[2]) / step - half, -1e9), 1e9)
-            ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
-            inside = ix + SUPPORT <= nx and iy + SUPPORT <= ny and iz + SUPPORT <= nz
-            if min(ix, iy, iz) < 0 or not inside:
+            x = (point[0] - first[0]) * inverse - half
+            y = (point[1] - first[1]) * inverse - half
+            z = (point[2] - first[2]) * inverse - half
+            if not _holds(x, y, z, width, (nx, ny, nz)):
                 _add_gaussian(point, mass[b], first, h, sigma, profiles, out)
-                continue
-            _spline(x - ix, wx)
-            _spline(y - iy, wy)
-            _spline(z - iz, wz)
-            for p in range(SUPPORT):
-                plane = mass[b] * wz[p]
-                for q in range(SUPPORT):
-                    line = plane * wy[q]
-                    for r in range(SUPPORT):
-                        lattice[iz + p, iy + q, ix + r] += line * wx[r]
 
 
 @njit(cache=True, nogil=True)
-def filter_rows(source: FloatArray, taps: FloatArray, factor: int, out: FloatArray) -> None:
-    """
-    Convolve along the middle axis with an even kernel and keep every `factor`-th point.
+def _add_pairs(part: FloatArray, at: int, step: int, taps: FloatArray, total: FloatArray) -> None:
+    """Add the values `step`, 2 `step`, ... before and after those from `at` on; four taps at once."""
+    n = total.shape[0]
+    for j in range(1, taps.shape[0], 4):
+        t1, t2, t3, t4 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
+        d1, d2, d3, d4 = j * step, (j + 1) * step, (j + 2) * step, (j + 3) * step
+        b1, a1 = part[at - d1 : at - d1 + n], part[at + d1 : at + d1 + n]
+        b2, a2 = part[at - d2 : at - d2 + n], part[at + d2 : at + d2 + n]
+        b3, a3 = part[at - d3 : at - d3 + n], part[at + d3 : at + d3 + n]
+        b4, a4 = part[at - d4 : at - d4 + n], part[at + d4 : at + d4 + n]
+        for c in range(n):
+            near = t1 * (b1[c] + a1[c]) + t2 * (b2[c] + a2[c])
+            total[c] += near + (t3 * (b3[c] + a3[c]) + t4 * (b4[c] + a4[c]))
 
-    ``out[:, k] = sum over j of taps[|j|] * source[:, factor * k + j]``; beyond
-    the edges the source is zero.
-    """
-    reach = taps.shape[0] - 1
-    part = np.empty(_CHUNK)
-    for a in range(out.shape[0]):
-        for start in range(0, out.shape[2], _CHUNK):
-            width = min(_CHUNK, out.shape[2] - start)
-            for k in range(out.shape[1]):
-                centre = k * factor
-                part[:] = 0.0
-                low = max(-reach, -centre)
-                high = min(reach, source.shape[1] - 1 - centre)
-                for j in range(low, high + 1):
-                    tap = taps[abs(j)]
-                    line = source[a, centre + j, start : start + width]
-                    for c in range(line.shape[0]):
-                        part[c] += tap * line[c]
-                out[a, k, start : start + width] = part[:width]
+
+@njit(cache=True, nogil=True)
+def _filter_columns(lattice: FloatArray, taps: FloatArray, start: int, stop: int) -> None:
+    """Convolve along the middle axis, some columns of the last at a time."""
+    reach, n = taps.shape[0] - 1, lattice.shape[1]
+    part = np.zeros((n + 2 * reach, _COLUMNS))
+    flat, total = part.reshape(-1), np.empty(_COLUMNS)
+    for a in range(lattice.shape[0]):
+        for left in range(start, stop, _COLUMNS):
+            width = min(_COLUMNS, stop - left)
+            low, high = n, -1
+            for k in range(n):
+                part[k + reach, :width] = lattice[a, k, left : left + width]
+                if part[k + reach].any():
+                    low, high = min(low, k), k
+            for k in range(max(low - reach, 0), min(high + reach + 1, n)):
+                total[:] = taps[0] * part[k + reach]
+                _add_pairs(flat, (k + reach) * _COLUMNS, _COLUMNS, taps, total)
+                lattice[a, k, left : left + width] = total[:width]
+
+
+@njit(cache=True, nogil=True)
+def _filter_rows(rows: FloatArray, taps: FloatArray) -> None:
+    """Convolve along the last axis."""
+    reach, n = taps.shape[0] - 1, rows.shape[1]
+    part = np.zeros(n + 2 * reach)
+    for a in range(rows.shape[0]):
+        row = rows[a]
+        if row.any():
+            part[reach : reach + n] = row
+            row *= taps[0]
+            _add_pairs(part, reach, 1, taps, row)
 
 
 @njit(cache=True, nogil=True)

@@ -13,90 +13,89 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute._density_window import CUT, SPLINE, splines
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from congruence.typing import FloatArray, IntArray
-
-SUPPORT = 5
-"""Lattice points along one axis that a quartic B-spline touches."""
-
-CUT = 4.6
-"""Where a Gaussian that is added point by point ends, in sigma; 2.5e-5 of its peak."""
+    from congruence.compute._density_window import Window
+    from congruence.core.grid import Grid
+    from congruence.typing import BoolArray, FloatArray, IntArray
 
 _CELL = 8
 _POINTS = 1 << 14
 _FAR = 1e9
-_CHUNK = 512
+_COLUMNS = 512
 
 
-def splat(
+def add(
     block: FloatArray,
     beads: IntArray,
     mass: FloatArray,
-    first: FloatArray,
-    h: float,
-    sigma: float,
-    out: FloatArray,
-) -> None:
-    """
-    Add Gaussians, the points of one cell of the grid by one matrix product.
-
-    Their windows are those of the cell: a little more of each Gaussian is
-    added than point by point.
-    """
-    points, masses = _listed(block, beads, mass)
-    _splat(points, masses, first, h, sigma, out)
-
-
-def deposit(
-    block: FloatArray,
-    beads: IntArray,
-    mass: FloatArray,
-    first: FloatArray,
-    widths: tuple[float, float, float],
+    grid: Grid,
+    window: Window,
     lattice: FloatArray,
-    out: FloatArray,
+    extra: Callable[[], FloatArray],
+    threads: int,
 ) -> None:
-    """Spread masses on the lattice; a bead too near its edge is added to `out`."""
-    h, step, sigma = widths
-    points, masses = _listed(block, beads, mass)
-    size = np.array(lattice.shape[::-1])
-    places = np.clip((points - first) / step - 0.5 * (SUPPORT - 2), -_FAR, _FAR)
+    """
+    Add splines to the lattice; with other windows the Gaussians themselves.
+
+    Those are added by one matrix product for all points of one cell of the
+    grid, and their windows are those of the cell: a little more of each
+    Gaussian is added than point by point.
+    """
+    first, chosen = np.array(grid.origin), block[:, beads]
+    points, masses = chosen.reshape(-1, 3), np.tile(mass, len(block))
+    if window.kind == "spline":
+        inside = _deposit(points, masses, grid, lattice)
+        points, masses = points[~inside], masses[~inside]
+    if len(points):
+        out = lattice if window.kind == "gaussian" else extra()
+        _splat(points, masses, first, grid.voxel, window.sigma, out[:, :, : grid.shape[0]])
+
+
+def _deposit(points: FloatArray, masses: FloatArray, grid: Grid, lattice: FloatArray) -> BoolArray:
+    """Spread masses on the lattice; return which are all inside."""
+    places = (points - np.array(grid.origin)) / grid.voxel - 0.5 * (SPLINE - 2)
+    places = np.clip(places, -_FAR, _FAR)
     corner = np.floor(places)
-    inside = ((corner >= 0) & (corner + SUPPORT <= size)).all(axis=1)
-    if not inside.all():
-        _splat(points[~inside], masses[~inside], first, h, sigma, out)
+    inside: BoolArray = ((corner >= 0) & (corner + SPLINE <= np.array(grid.shape))).all(axis=1)
     places, corner, masses = places[inside], corner[inside].astype(np.int64), masses[inside]
     flat = lattice.reshape(-1)
-    around = _offsets((SUPPORT,) * 3, lattice.shape)
+    around = _offsets((SPLINE,) * 3, lattice.shape)
     for part in _parts(len(masses)):
-        wx, wy, wz = _splines(places[part] - corner[part]).transpose(1, 0, 2)
+        wx, wy, wz = splines(places[part] - corner[part]).transpose(1, 0, 2)
         plane = (wz * masses[part, None])[:, :, None] * wy[:, None, :]
         weights = plane[:, :, :, None] * wx[:, None, None, :]
         x, y, z = corner[part].T
         at = (z * lattice.shape[1] + y) * lattice.shape[2] + x
         _scatter(flat, at[:, None] + around, weights)
+    return inside
 
 
-def filter_rows(source: FloatArray, taps: FloatArray, factor: int, out: FloatArray) -> None:
-    """Convolve along the middle axis with an even kernel and keep every `factor`-th point."""
-    for a in range(out.shape[0]):
-        for start in range(0, out.shape[2], _CHUNK):
-            columns = slice(start, start + _CHUNK)
-            _filter(source[a, :, columns], taps, factor, out[a, :, columns])
+def smooth(lattice: FloatArray, taps: FloatArray, threads: int) -> None:
+    """Convolve a lattice with an even kernel along all axes, in place; it is zero beyond its edges."""
+    nz, ny, nx = lattice.shape
+    columns = lattice.reshape(nz, ny * nx)
+    for start in range(0, ny * nx, _COLUMNS):
+        _filter(columns[:, start : start + _COLUMNS], taps)
+    for plane in lattice:
+        _filter(plane, taps)
+        _filter(plane.T, taps)
 
 
-def _filter(source: FloatArray, taps: FloatArray, factor: int, out: FloatArray) -> None:
-    reach, length, n = taps.shape[0] - 1, source.shape[0], out.shape[0]
-    total = np.zeros(out.shape)
-    for j in range(-reach, reach + 1):
-        low = max(0, math.ceil(-j / factor))
-        high = min(n, (length - 1 - j) // factor + 1)
-        if low < high:
-            end = (high - 1) * factor + j + 1
-            total[low:high] += taps[abs(j)] * source[low * factor + j : end : factor]
-    out[...] = total
+def _filter(source: FloatArray, taps: FloatArray) -> None:
+    """Convolve along the first axis, in place."""
+    if not source.any():
+        return
+    reach, n = taps.shape[0] - 1, len(source)
+    part = np.zeros((n + 2 * reach, source.shape[1]))
+    part[reach : reach + n] = source
+    total = taps[0] * part[reach : reach + n]
+    for j in range(1, reach + 1):
+        total += taps[j] * (part[reach - j : reach - j + n] + part[reach + j : reach + j + n])
+    source[...] = total
 
 
 def reference_gaussians(
@@ -131,11 +130,6 @@ def reference_gaussians(
         np.add.at(flat, np.ravel_multi_index(tuple(at), out.shape), values)
 
 
-def _listed(block: FloatArray, beads: IntArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
-    chosen = block[:, beads]
-    return chosen.reshape(-1, 3), np.tile(mass, len(block))
-
-
 def _parts(count: int) -> Iterator[slice]:
     return (slice(at, at + _POINTS) for at in range(0, count, _POINTS))
 
@@ -152,15 +146,6 @@ def _offsets(window: tuple[int, int, int], shape: tuple[int, ...]) -> IntArray:
     c, b, a = np.ogrid[: window[0], : window[1], : window[2]]
     offsets: IntArray = ((c * shape[1] + b) * shape[2] + a).reshape(-1)
     return offsets
-
-
-def _splines(u: FloatArray) -> FloatArray:
-    """Return the weights of quartic B-splines, shape (*u.shape, SUPPORT)."""
-    w = [np.ones_like(u)]
-    for d in range(1, SUPPORT):
-        inner = [((u + d - j) * w[j - 1] + (1.0 - u + j) * w[j]) / d for j in range(1, d)]
-        w = [(1.0 - u) * w[0] / d, *inner, u * w[d - 1] / d]
-    return np.stack(w, axis=-1)
 
 
 def _splat(

@@ -24,6 +24,7 @@ __all__ = ["TILE", "Packed", "Packer", "Rows"]
 
 TILE = 128
 _HUGE = 1e60
+_IN_CACHE = 1 << 18  # numbers
 _LINE = 1e-9
 
 
@@ -88,13 +89,20 @@ class Packer:
             block = np.asarray(resolved.source.read(first, first + count), np.float64)
         if count < pad:
             block = np.concatenate([block, np.repeat(block[-1:], pad - count, axis=0)])
+        apart = not resolved.same and resolved.alignment is Alignment.SUPERPOSE
+        measuring = _Filling(resolved.measure, len(block), resolved.planes)
+        fitting = _Filling(resolved.fit, len(block), resolved.planes) if apart else measuring
+        # A few models at a time stay in the cache of a core from the first step to the last.
+        step = max(1, _IN_CACHE // max(block[0].size, 1))
         # What is not finite is refused below, by name; until then it may be carried along.
         with np.errstate(invalid="ignore", over="ignore"):
-            centroid = self.centroids(block)
-            measure = self._rows(block, centroid, resolved.measure)
-            fit = measure
-            if not resolved.same and resolved.alignment is Alignment.SUPERPOSE:
-                fit = self._rows(block, centroid, resolved.fit)
+            for at in range(0, len(block), step):
+                few = block[at : at + step]
+                centroid = self.centroids(few)
+                for filling in (measuring, fitting) if apart else (measuring,):
+                    filling.fill(at, few, centroid, self._shift)
+            measure = measuring.rows(single=self.single)
+            fit = fitting.rows(single=self.single) if apart else measure
         _refuse_unusable(first, measure.squares[:count], fit.squares[:count])
         if resolved.loose:
             _refuse_lines(first, fit, count)
@@ -128,30 +136,44 @@ class Packer:
             mean[beads] = mean[beads].mean(axis=0)
         return mean
 
-    def _rows(self, block: FloatArray, centroid: FloatArray, layer: Layer) -> Rows:
-        models, n, _ = block.shape
-        parts = []
+
+class _Filling:
+    """The rows of one layer while models are put into them."""
+
+    def __init__(self, layer: Layer, models: int, planes: int) -> None:
+        self.layer, self.planes = layer, planes
+        self.squares = np.zeros(models)
+        self._whole: list[FloatArray] = []
         for part in layer.parts:
             copies, width = part.beads.shape
-            packed = np.empty((copies, 3, models, width))
+            shape = (copies, 3, models, width) if planes == 3 else (copies, models, 3, width)
+            self._whole.append(np.empty(shape))
+
+    def fill(
+        self, at: int, block: FloatArray, centroid: FloatArray, shift: FloatArray | None
+    ) -> None:
+        """Put models in, the first of them at `at`."""
+        models, n, _ = block.shape
+        own = slice(at, at + models)
+        for part, whole in zip(self.layer.parts, self._whole, strict=True):
+            packed = whole[:, :, own] if self.planes == 3 else whole[:, own].transpose(0, 2, 1, 3)
             for k, beads in enumerate(part.beads):
-                chosen = block if width == n else block[:, beads]
+                chosen = block if len(beads) == n else block[:, beads]
                 for d in range(3):
                     np.subtract(chosen[:, :, d], centroid[:, d, None], out=packed[k, d])
-                    if self._shift is not None:
-                        packed[k, d] -= self._shift[beads, d]
+                    if shift is not None:
+                        packed[k, d] -= shift[beads, d]
                     packed[k, d] *= part.root
-            parts.append(packed)
-        squares = np.zeros(models)
-        for packed in parts:
-            squares += np.einsum("kdib,kdib->i", packed, packed)
-        if self.resolved.planes == 1:
-            parts = [
-                np.ascontiguousarray(p.transpose(0, 2, 1, 3)).reshape(len(p), 1, models, -1)
-                for p in parts
-            ]
-        single = tuple(p.astype(np.float32) for p in parts) if self.single else ()
-        return Rows(tuple(parts), squares, single)
+            self.squares[own] += np.einsum("kdib,kdib->i", packed, packed)
+
+    def rows(self, *, single: bool) -> Rows:
+        """Return what was put in."""
+        parts = tuple(self._whole)
+        if self.planes == 1:
+            parts = tuple(p.reshape(len(p), 1, len(self.squares), -1) for p in parts)
+        return Rows(
+            parts, self.squares, tuple(p.astype(np.float32) for p in parts) if single else ()
+        )
 
 
 def _refuse_unusable(first: int, *squares: FloatArray) -> None:

@@ -9,12 +9,12 @@ explicitly, so that the double-precision distances hold 1e-6 Å everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from congruence.compute._eigen import Solver, rotations
+from congruence.compute._eigen import COMPILED_PAIRS, Solver, rotations
 from congruence.compute._exact import exact_distances
 from congruence.compute._packing import TILE
 from congruence.compute.assignment import best_totals, fitted_assignments
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from congruence.compute._resolve import Resolved
     from congruence.typing import BoolArray, FloatArray
 
-__all__ = ["Precision", "TileComputer"]
+__all__ = ["Arithmetic", "Precision", "TileComputer", "chosen_precision"]
 
 Precision: TypeAlias = Literal["auto", "double", "mixed"]
+Arithmetic: TypeAlias = Literal["double", "mixed"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _EPS_SINGLE = float(np.finfo(np.float32).eps)
@@ -37,17 +38,32 @@ _DOUBLE_TOLERANCE = 2e-7
 _MIXED_TOLERANCE = 1e-3
 _QUARTIC_ERROR = 64.0
 _SINGLE_ERROR = 4.0
+_SAFETY = 1.5
 _FLAT = 1e-3
 _FEW = 256
+_TINY = 1e-300
+
+
+def chosen_precision(precision: Precision, pairs: int) -> Arithmetic:
+    """Return what `precision` means for so many pairs: automatic is mixed from a million on."""
+    if precision == "auto":
+        return "mixed" if pairs >= COMPILED_PAIRS else "double"
+    return precision
 
 
 @dataclass(frozen=True, eq=False)
 class TileComputer:
-    """Computes tiles of one resolved metric with one eigenvalue stage."""
+    """
+    Computes tiles of one resolved metric with one eigenvalue stage.
+
+    `single_error` bounds what single precision changes in an overlap, as a
+    multiple of its rounding unit and of the mean square of the two models.
+    """
 
     resolved: Resolved
     solve: Solver
-    precision: Precision
+    precision: Arithmetic
+    single_error: float = _SINGLE_ERROR
 
     def distances(self, one: Packed, two: Packed) -> FloatArray:
         """Return the distances in Å, shape (one.count, two.count)."""
@@ -67,6 +83,22 @@ class TileComputer:
             distance += distance.T
         return distance[: one.count, : two.count]
 
+    def calibrated(self, one: Packed) -> TileComputer:
+        """
+        Return this computer with the error of single precision as a tile shows it.
+
+        How far rounding errors add up depends on the number and the likeness of
+        the beads and on the matrix library: both products of one tile tell.
+        """
+        # Matrix libraries multiply a matrix with itself in another way than with its copy.
+        again = replace(one.measure, single=tuple(part.copy() for part in one.measure.single))
+        two = replace(one, measure=again, fit=again)
+        overlaps = [self._overlap(one, two, single)[0] for single in (False, True)]
+        change = np.abs(overlaps[1] - overlaps[0])
+        scale = _mean(one.measure, two.measure)
+        worst = float((change / np.maximum(scale, _TINY)).max()) / _EPS_SINGLE
+        return replace(self, single_error=max(_SINGLE_ERROR, _SAFETY * worst))
+
     def doubtful_share(self, one: Packed) -> float:
         """Return which share of a tile single precision cannot give."""
         _, doubtful = self._approximate(one, one, single=True)
@@ -76,16 +108,11 @@ class TileComputer:
     def _approximate(
         self, one: Packed, two: Packed, *, single: bool
     ) -> tuple[FloatArray, BoolArray]:
-        if self.resolved.alignment is not Alignment.SUPERPOSE:
-            overlap, slope = _still_overlap(one.measure, two.measure, single), None
-        elif self.resolved.same:
-            overlap, slope = self._turned(one.measure, two.measure, single)
-        else:
-            overlap, slope = self._turned_apart(one, two)
+        overlap, slope = self._overlap(one, two, single)
         scale = _mean(one.measure, two.measure)
         distance = _root(scale, overlap)
         width = sum(p.shape[0] * p.shape[3] for p in one.measure.parts)
-        factor = _SINGLE_ERROR * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
+        factor = self.single_error * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
         tolerance = _MIXED_TOLERANCE if single else _DOUBLE_TOLERANCE
         doubtful: BoolArray
         if slope is None:
@@ -101,6 +128,16 @@ class TileComputer:
         if not self.resolved.same:
             doubtful |= slope < _FLAT * cube
         return distance, doubtful
+
+    def _overlap(
+        self, one: Packed, two: Packed, single: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Return the best overlaps and, with rotations, the slopes of the quartic there."""
+        if self.resolved.alignment is not Alignment.SUPERPOSE:
+            return _still_overlap(one.measure, two.measure, single), None
+        if self.resolved.same:
+            return self._turned(one.measure, two.measure, single)
+        return self._turned_apart(one, two)
 
     def _turned(self, one: Rows, two: Rows, single: bool) -> tuple[FloatArray, FloatArray]:
         """Return the best overlaps when the measured beads are those superposed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def advise(square: FloatArray, partition: Partition, *, seed: int = 0) -> Cluste
         chosen = np.sort(rng.choice(m, _SAMPLE, replace=False))
         square = square[np.ix_(chosen, chosen)]
         note = f" Judged on {_SAMPLE} of the {m} models, drawn at random."
-    halves = [_halves(len(square), rng) for _ in range(_SPLITS)]
+    halves = [_halves(square, rng) for _ in range(_SPLITS)]
     candidates = []
     for k in range(2, min(_LARGEST, len(square) // 2) + 1):
         silhouette = _silhouette(square, partition(square, k))
@@ -177,26 +177,35 @@ def _silhouette(square: FloatArray, labels: IntArray) -> float:
     return float(np.mean(silhouette_samples(square, labels, metric="precomputed")))
 
 
-def _halves(m: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+class _Half(NamedTuple):
+    """A random half of the models, and their distances."""
+
+    models: IntArray
+    square: FloatArray
+
+
+def _halves(square: FloatArray, rng: np.random.Generator) -> tuple[_Half, _Half]:
+    m = len(square)
     order = rng.permutation(m)
-    return np.sort(order[: m // 2]), np.sort(order[m // 2 :])
+    one, two = np.sort(order[: m // 2]), np.sort(order[m // 2 :])
+    return _Half(one, square[np.ix_(one, one)]), _Half(two, square[np.ix_(two, two)])
 
 
 def _agreement(
-    square: FloatArray, partition: Partition, k: int, halves: list[tuple[IntArray, IntArray]]
+    square: FloatArray, partition: Partition, k: int, halves: list[tuple[_Half, _Half]]
 ) -> float:
     """Compare how halves are parted with how the other half would part them (adjusted Rand index)."""
     from sklearn.metrics import adjusted_rand_score
 
     scores = []
     for one, two in halves:
-        own = [partition(square[np.ix_(h, h)], k) for h in (one, two)]
+        own = [partition(h.square, k) for h in (one, two)]
         for here, labels, there, known in (
             (one, own[0], two, own[1]),
             (two, own[1], one, own[0]),
         ):
-            medoids = there[_medoids(square[np.ix_(there, there)], known)]
-            given = square[np.ix_(here, medoids)].argmin(axis=1)
+            medoids = there.models[_medoids(there.square, known)]
+            given = square[np.ix_(here.models, medoids)].argmin(axis=1)
             scores.append(adjusted_rand_score(labels, given))
     return float(np.median(np.reshape(scores, (-1, 2)).mean(axis=1)))
 

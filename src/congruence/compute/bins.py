@@ -7,82 +7,27 @@ pair. One pass may feed several of them.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from congruence.compute._device_reduce import binned_parts, counts_by_row, levels_below
+from congruence.compute.reducing import ReducingSink, Several, check_levels
 from congruence.compute.scan import Bins
-from congruence.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from congruence.core.sources import TileSink
+    from congruence.compute.tiler import ArrayDevice
     from congruence.typing import Float32Array, FloatArray, IntArray
 
-__all__ = ["BinsSink", "ClusterSums", "HistogramSink", "Several"]
-
-_MOST = 65_535
+__all__ = ["BinsSink", "ClusterSums", "HistogramSink", "ReducingSink", "Several"]
 
 
-class Several:
-    """
-    Several sinks fed by one pass.
-
-    Parameters
-    ----------
-    *sinks : TileSink
-        None of them may have tiles done already.
-    """
-
-    def __init__(self, *sinks: TileSink) -> None:
-        self._sinks = sinks
-
-    def done(self) -> set[tuple[int, int]]:
-        """
-        Return the tiles that need not be computed again.
-
-        Returns
-        -------
-        done : set of tuple
-            Those that all sinks have.
-        """
-        sets = [sink.done() for sink in self._sinks]
-        return set.intersection(*sets) if sets else set()
-
-    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
-        """
-        Hand a tile to every sink.
-
-        Parameters
-        ----------
-        i, j : int
-            Model of the first row and of the first column.
-        tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
-            Distances in Å.
-        """
-        for sink in self._sinks:
-            sink.put(i, j, tile)
-
-
-class _Reducing:
-    """A sink of which nothing outlives the process."""
-
-    def done(self) -> set[tuple[int, int]]:
-        """
-        Return the tiles that need not be computed again.
-
-        Returns
-        -------
-        done : set of tuple
-            Always empty.
-        """
-        return set()
-
-
-class BinsSink(_Reducing):
+class BinsSink(ReducingSink):
     """
     Each distance as the number of thresholds below it.
 
@@ -105,12 +50,7 @@ class BinsSink(_Reducing):
     def __init__(
         self, m: int, thresholds: Sequence[float] | FloatArray, *, file: Path | None = None
     ) -> None:
-        levels = np.asarray(thresholds, dtype=np.float64)
-        if not 0 < len(levels) <= _MOST or not (np.diff(levels) > 0).all():
-            raise ConfigError(
-                f"{len(levels)} thresholds, expected 1 to {_MOST:,}, each larger than the one before",
-                hint="Take a larger step between thresholds.",
-            )
+        levels = check_levels(thresholds)
         self.m, self.thresholds = m, levels
         kind: Any = np.uint8 if len(levels) <= 255 else np.uint16
         self._square: npt.NDArray[Any]
@@ -147,6 +87,43 @@ class BinsSink(_Reducing):
         counts = np.bincount(at.ravel(), minlength=rows * bins).reshape(rows, bins)
         self._counts[start : start + rows] += counts
 
+    def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
+        """
+        Bin a tile where it was computed.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        i, j : int
+            Model of the first row and of the first column.
+        tile : array of the device, dtype=float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+
+        Returns
+        -------
+        parts : tuple of array of the device
+            For `put_reduced`: bins and counts, of rows and, off the diagonal, of columns.
+        """
+        binned = levels_below(device, self.thresholds, tile, diagonal=i == j)
+        return binned_parts(device, binned, len(self.thresholds) + 1, twice=i != j)
+
+    def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
+        """
+        Store what `reduce` returned for a tile.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        parts : tuple of ndarray
+            What was returned, on this machine.
+        """
+        for (first, other), binned, counts in zip(((i, j), (j, i)), parts[::2], parts[1::2]):  # noqa: B905 - on the diagonal only one
+            rows, columns = slice(first, first + len(binned)), slice(other, other + len(binned.T))
+            self._square[rows, columns] = binned
+            self._counts[rows] += counts
+
     def bins(self) -> Bins:
         """
         Return what was binned, after the pass.
@@ -160,7 +137,7 @@ class BinsSink(_Reducing):
         return Bins(self.thresholds, self._square, np.ascontiguousarray(counts.T))
 
 
-class HistogramSink(_Reducing):
+class HistogramSink(ReducingSink):
     """
     Counts of distances in bins.
 
@@ -193,8 +170,54 @@ class HistogramSink(_Reducing):
             self.pairs += values.size
             self.largest = max(self.largest, float(values.max()))
 
+    def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
+        """
+        Count a tile where it was computed.
 
-class ClusterSums(_Reducing):
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        i, j : int
+            Model of the first row and of the first column.
+        tile : array of the device, dtype=float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+
+        Returns
+        -------
+        parts : tuple of array of the device
+            For `put_reduced`: counts below, in and above the bins, and the largest distance.
+        """
+        xp, last = device.xp, len(self.edges)
+        above = levels_below(device, self.edges, tile, side="right")
+        # The last bin is closed.
+        above = xp.where(tile == float(self.edges[-1]), above - 1, above)
+        counts = counts_by_row(device, xp.reshape(above, (1, -1)), last + 1)[0, :]
+        return counts, xp.max(tile)
+
+    def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
+        """
+        Store what `reduce` returned for a tile.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        parts : tuple of ndarray
+            What was returned, on this machine.
+        """
+        counts = parts[0].copy()
+        if i == j:
+            models = round(math.sqrt(counts.sum()))
+            itself = int(np.searchsorted(self.edges, 0.0, side="right"))
+            counts[itself - (self.edges[-1] == 0.0)] -= models
+            counts //= 2
+        self.counts += counts[1:-1]
+        self.pairs += int(counts.sum())
+        self.largest = max(self.largest, float(parts[1]))
+
+
+class ClusterSums(ReducingSink):
     """
     Sum of the distances of each model to the members of its cluster.
 
@@ -226,3 +249,44 @@ class ClusterSums(_Reducing):
         self.sums[rows] += chosen.sum(axis=1)
         if i != j:
             self.sums[columns] += chosen.sum(axis=0)
+
+    def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
+        """
+        Add up a tile where it was computed.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        i, j : int
+            Model of the first row and of the first column.
+        tile : array of the device, dtype=float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+
+        Returns
+        -------
+        parts : tuple of array of the device
+            For `put_reduced`: sums of rows and of columns.
+        """
+        xp = device.xp
+        left, right = (
+            device.array(self.labels[k : k + size])
+            for k, size in zip((i, j), tile.shape, strict=True)
+        )
+        within = xp.logical_and(left[:, None] == right[None, :], (left >= 0)[:, None])
+        chosen = xp.where(within, tile, xp.zeros_like(tile))
+        return xp.sum(chosen, axis=1), xp.sum(chosen, axis=0)
+
+    def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
+        """
+        Store what `reduce` returned for a tile.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        parts : tuple of ndarray
+            What was returned, on this machine.
+        """
+        for first, sums in zip((i, j)[: 1 + (i != j)], parts, strict=False):
+            self.sums[first : first + len(sums)] += sums

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from congruence.compute._kmeans import kmeans_labels
 from congruence.compute.advice import advise
 from congruence.compute.partition import describe_partition
 from congruence.errors import ConfigError, ShapeError
@@ -229,14 +229,11 @@ def _pair(position: int, m: int) -> tuple[int, int]:
 
 
 def _square(matrix: DistanceMatrix) -> FloatArray:
+    if matrix.m <= _FLOAT64_UP_TO:
+        return matrix.square()
     from scipy.spatial.distance import squareform
 
-    values = matrix.condensed
-    if matrix.m <= _FLOAT64_UP_TO:
-        values = values.astype(np.float64)
-    if matrix.m == 1:
-        return np.zeros((1, 1))
-    square: FloatArray = squareform(values, checks=False)
+    square: FloatArray = squareform(matrix.condensed, checks=False)
     return square
 
 
@@ -258,6 +255,10 @@ def _into_k(
 
 
 def _kmeans(square: FloatArray, k: int, *, seed: int, starts: int) -> IntArray:
+    if square.dtype == np.float64 and k > 1:
+        labels = kmeans_labels(square, k, seed=seed, starts=starts)
+        if labels is not None:
+            return labels
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -305,20 +306,35 @@ def _hdbscan(matrix: DistanceMatrix, min_size: int) -> IntArray:
 
 def _advise(matrix: DistanceMatrix, method: Method, seed: int) -> ClusterAdvice:
     if method == "kmeans":
-        return advise(_square(matrix), partial(_kmeans_for_advice, seed=seed), seed=seed)
+        return advise(_square(matrix), _KMeansForAdvice(seed), seed=seed)
     return advise(_square(matrix), _tree_of_square, seed=seed)
 
 
-def _kmeans_for_advice(square: FloatArray, k: int, *, seed: int) -> IntArray:
+class _KMeansForAdvice:
     """
     Cluster rows by their largest principal coordinates only, which is much quicker.
 
     A symmetric matrix U L U' has rows that are a rotation of the rows of U L.
+    These are kept: the same matrices are parted into one number after another.
     """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        # with the matrix itself, so that its id is not given to another
+        self._known: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def __call__(self, square: FloatArray, k: int, /) -> IntArray:
+        known = self._known.get(id(square))
+        if known is None:
+            known = self._known[id(square)] = (square, _principal_rows(square))
+        return _kmeans(known[1], k, seed=self._seed, starts=_STARTS_FOR_ADVICE)
+
+
+def _principal_rows(square: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(square)
     largest = np.sort(np.argsort(-np.abs(values), kind="stable")[:_COORDINATES_FOR_ADVICE])
-    rows = vectors[:, largest] * values[largest]
-    return _kmeans(rows, k, seed=seed, starts=_STARTS_FOR_ADVICE)
+    rows: FloatArray = vectors[:, largest] * values[largest]
+    return rows
 
 
 def _tree_of_square(square: FloatArray, k: int) -> IntArray:

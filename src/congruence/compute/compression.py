@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._basis import Basis, find_basis, pays
-from congruence.compute._blocks import in_order, thread_count
-from congruence.compute._exact import exact_distances
-from congruence.compute._packing import TILE, Packed, Packer
+from congruence.compute._blocks import in_order, put_edge, thread_count
+from congruence.compute._packing import TILE, Packer
+from congruence.compute._repairing import Repairing
 from congruence.compute._resolve import Data, Resolved, resolve
 from congruence.compute.metric import Metric
 from congruence.compute.rmsd import rmsd_tiles
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
 
     from congruence.compute.tiler import Tiler
     from congruence.core.sources import TileSink
-    from congruence.typing import Float32Array, FloatArray
+    from congruence.typing import FloatArray
 
 __all__ = ["Compression", "compress", "compressed_matrix", "compressed_tiles"]
 
 TOLERANCE = 5e-7
 """Largest change of a distance by compression, in Å, unless told otherwise."""
-
-_TILES_KEPT = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +132,10 @@ class Compression:
         definition : dict of str to str
             Words for ``DistanceMatrix.definition``.
         """
-        repairing = _Repairing(self, sink)
+        repairing = Repairing(self, sink)
         made = tiler(self.source, repairing, self.metric, **options)
-        return self.resolved.definition | {
-            "precision": made["precision"],
-            "compression": self.text(),
-        }
+        kept = {name: made[name] for name in ("precision", "device") if name in made}
+        return self.resolved.definition | kept | {"compression": self.text()}
 
 
 def compress(
@@ -247,51 +243,6 @@ def _pseudo_metric(resolved: Resolved, basis: Basis) -> Metric:
     )
 
 
-class _Repairing:
-    """Puts tiles on to a sink, with near pairs recomputed from all beads."""
-
-    def __init__(self, compression: Compression, sink: TileSink) -> None:
-        self._compression, self._sink = compression, sink
-        self._packer = Packer(compression.resolved)
-        self._kept: dict[int, Packed] = {}
-
-    def done(self) -> set[tuple[int, int]]:
-        return self._sink.done()
-
-    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
-        near = self._compression.near
-        if near > 0.0:
-            rows, columns = np.nonzero(tile < near)
-            above = rows + i < columns + j
-            self._repair(i, j, tile, (rows[above], columns[above]))
-        self._sink.put(i, j, tile)
-
-    def _repair(self, i: int, j: int, tile: Any, pairs: tuple[Any, Any]) -> None:
-        rows, columns = pairs
-        residuals = self._compression.residuals
-        both = residuals[rows + i] + residuals[columns + j]
-        wrong = tile[rows, columns] < self._compression.limit(both)
-        rows, columns = rows[wrong], columns[wrong]
-        blocks = (rows + i) // TILE, (columns + j) // TILE
-        for a, b in sorted(set(zip(blocks[0].tolist(), blocks[1].tolist(), strict=True))):
-            own = (blocks[0] == a) & (blocks[1] == b)
-            r, c = rows[own], columns[own]
-            local = (r + i - a * TILE, c + j - b * TILE)
-            found = exact_distances(
-                self._compression.resolved, self._tile(a * TILE), self._tile(b * TILE), local
-            )
-            tile[r, c] = found
-            if i == j:
-                tile[c, r] = found
-
-    def _tile(self, start: int) -> Packed:
-        if start not in self._kept:
-            while len(self._kept) >= _TILES_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[start] = self._packer.tile(start)
-        return self._kept[start]
-
-
 def compressed_tiles(
     data: Data,
     sink: TileSink,
@@ -362,7 +313,8 @@ def compressed_matrix(
     Returns
     -------
     matrix : DistanceMatrix
-        Within 1e-6 Å what `congruence.compute.rmsd.rmsd_matrix` gives.
+        In double precision within 1e-6 Å what
+        `congruence.compute.rmsd.rmsd_matrix` gives, else within 1e-3 Å.
 
     Raises
     ------
@@ -373,7 +325,7 @@ def compressed_matrix(
     """
     resolved = resolve(data, metric)
     sink = CondensedSink(resolved.source.shape[0], dtype=dtype)
-    options = {"edge": TILE} | options
+    options = {"edge": put_edge(sink.m)} | options
     definition = compressed_tiles(data, sink, metric, **options)
     return DistanceMatrix(
         condensed=sink.values,

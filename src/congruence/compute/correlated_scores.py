@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from congruence.compute.equilibration import statistical_inefficiency
+from congruence.compute.chain_correlation import chains_inefficiency
 from congruence.core.results import Level, Verdict
 from congruence.core.uncertainty import KsComparison
 from congruence.errors import ShapeError
@@ -125,7 +125,8 @@ def compare_correlated(
     comparison : KsComparison
         The plain p is exact up to 10,000 models and asymptotic above. The
         corrected one is of Kolmogorov's limit law for as many models as the
-        samples have independent ones: the sum over chains of n / g.
+        samples have independent ones, n / g of
+        `congruence.compute.chain_correlation.chains_inefficiency`.
 
     Raises
     ------
@@ -134,9 +135,9 @@ def compare_correlated(
 
     Notes
     -----
-    Correlation is seen inside chains only. When runs are caught in different
-    basins, the corrected p is still too small, and only a comparison over runs
-    helps (`congruence.compute.half_splits.over_half_splits`).
+    Correlation is seen inside chains, and between the chains of one sample.
+    What no chain of a sample has left is not seen; a comparison over runs takes
+    nothing else as independent (`congruence.compute.half_splits.over_half_splits`).
     """
     from scipy.stats import ks_2samp
 
@@ -156,7 +157,7 @@ def compare_correlated(
 
 def _effective(scores: FloatArray, mask: BoolArray, chains: Sequence[IntArray]) -> float:
     parts = [chain[mask[chain]] for chain in chains]
-    return sum(len(p) / statistical_inefficiency(scores[p]) for p in parts if len(p))
+    return sum(map(len, parts)) / chains_inefficiency(scores, parts)
 
 
 def _p_value(d: float, a: float, b: float) -> float:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from congruence.compute._blocks import thread_count
 from congruence.compute._density_blocks import fixed_blocks, loops, rereadable
+from congruence.compute._density_window import lattice_for, window_for
 from congruence.core.grid import DensityMap, Grid
 from congruence.core.topology import Topology
 from congruence.errors import SelectionError, ShapeError
@@ -24,17 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from congruence.compute._density_blocks import Models
-    from congruence.typing import FloatArray, IntArray
+    from congruence.compute._density_window import Window
+    from congruence.typing import Float32Array, FloatArray, IntArray
 
 __all__ = ["common_grid", "densities", "gaussian_sigma", "localization_density"]
 
 _PADDING = 5.0
 """Padding of a grid in sigma; 1.7e-6 of the mass of a bead at the corner lies outside."""
 
-_FINE = 2.4
-"""Lattice points per sigma from which a deposit is good to 7e-5 of one bead's peak."""
-
-_LATTICE_VOXELS = 1 << 26
 _GRID_VOXELS = 1 << 29
 
 
@@ -136,6 +135,7 @@ def localization_density(
     voxel: float = 5.0,
     map_resolution: float = 20.0,
     name: str = "all",
+    threads: int | None = None,
 ) -> DensityMap:
     """
     Average the mass density of some beads over models.
@@ -156,6 +156,8 @@ def localization_density(
         Resolution of the map in Å.
     name : str
         Name of the map.
+    threads : int, optional
+        Threads; all available cores by default.
 
     Returns
     -------
@@ -181,8 +183,8 @@ def localization_density(
         grid = common_grid(coordinates, beads=beads, voxel=voxel, map_resolution=map_resolution)
     n = len(masses)
     chosen = np.arange(n) if beads is None else beads
-    made = densities(coordinates, masses, {name: chosen}, grid=grid, map_resolution=map_resolution)
-    return made[name]
+    words: dict[str, Any] = {"grid": grid, "map_resolution": map_resolution, "threads": threads}
+    return densities(coordinates, masses, {name: chosen}, **words)[name]
 
 
 def densities(
@@ -192,21 +194,25 @@ def densities(
     *,
     grid: Grid,
     map_resolution: float = 20.0,
+    threads: int | None = None,
 ) -> dict[str, DensityMap]:
     """
     Average the mass densities of several selections, reading the models once.
 
     The error is below 1e-4 of the maximum of the map against the sum of
-    untruncated Gaussians. Where a voxel is at most 0.83 sigma, masses go to a
-    lattice (as fine as half a voxel) as quartic B-splines and one filter turns
-    them into Gaussians: cost O(m b), 4 to 10 million beads a second.
-    With coarser voxels, or when the lattices would need over 2^26 voxels,
-    Gaussians are added one by one (2 million a second at 5 and 20 Å). Up to
-    about 1,400 models NumPy does this, several times slower, and no compiler
-    is waited for; beyond, or from the block on that goes beyond, loops are
-    compiled by numba once and cached. Sums have one order, on one thread: the
+    untruncated Gaussians. Where sigma is at least 2.4 voxels, masses go to
+    the grid as quartic B-splines, and one filter turns these into Gaussians;
+    down to 1.2 voxels a window of eight voxels takes the place of the
+    splines; where voxels are coarser still, Gaussians are added themselves.
+    Cost O(m b), over 5 million beads a second and core with voxels of 3 Å at
+    40 Å resolution or of 5 Å at 20 Å.
+
+    Up to about 1,400 models NumPy does this, several times slower, and no
+    compiler is waited for; beyond, or from the block on that goes beyond,
+    loops are compiled by numba once and cached. Sums have one order: the
     result depends neither on threads nor on the parts that models come in.
-    Memory is set by grid and selections, not by models.
+    Memory is one grid in float64 for each selection, whatever the number of
+    models, and one more for one with beads near the edge of the grid.
 
     Values are samples at voxel centres: their sum keeps the mass to 1e-3 only
     when the voxel is at most 1.4 sigma (6 Å for a map resolution of 20 Å)
@@ -224,6 +230,8 @@ def densities(
         Where to sample all maps. Mass beyond its edges is cut.
     map_resolution : float
         Resolution of the maps in Å.
+    threads : int, optional
+        Threads; all available cores by default.
 
     Returns
     -------
@@ -238,10 +246,9 @@ def densities(
         If a selection is empty.
     """
     every = np.asarray(masses.mass if isinstance(masses, Topology) else masses, dtype=np.float64)
-    sigma = gaussian_sigma(map_resolution)
-    factor = _refinement(grid, sigma, len(selections))
+    window, threads = window_for(grid, gaussian_sigma(map_resolution)), thread_count(threads)
     sums = {
-        name: _Sum(beads, _masses(name, beads, every), grid, sigma, factor)
+        name: _Sum(beads, _masses(name, beads, every), grid, window, threads)
         for name, beads in _checked(selections, len(every)).items()
     }
     models = 0
@@ -256,9 +263,7 @@ def densities(
     if not models:
         raise ShapeError("a density needs at least one model, found none")
     return {
-        name: DensityMap(
-            name, grid, (total.finish(loops(models)) / models).astype(np.float32), models
-        )
+        name: DensityMap(name, grid, total.mean(models, loops(models)), models)
         for name, total in sums.items()
     }
 
@@ -270,64 +275,32 @@ class _Sum:
     beads: IntArray
     masses: FloatArray
     grid: Grid
-    sigma: float
-    factor: int  # lattice points per voxel; 0: no lattice
-    lattice: FloatArray | None = field(init=False, default=None)
-    out: FloatArray = field(init=False)
+    window: Window
+    threads: int
+    lattice: FloatArray = field(init=False)
+    extra: FloatArray | None = field(init=False, default=None)  # Gaussians, not to be filtered
 
     def __post_init__(self) -> None:
-        self.out = np.zeros(self.grid.shape[::-1])
-        if self.factor:
-            self.lattice = np.zeros([(n - 1) * self.factor + 1 for n in self.grid.shape[::-1]])
+        self.lattice = lattice_for(self.grid, self.window)
 
     def add(self, block: FloatArray, kernels: Any) -> None:
-        first, h = np.array(self.grid.origin), self.grid.voxel
-        if self.lattice is None:
-            kernels.splat(block, self.beads, self.masses, first, h, self.sigma, self.out)
-        else:
-            widths = (h, h / self.factor, self.sigma)
-            kernels.deposit(block, self.beads, self.masses, first, widths, self.lattice, self.out)
+        where = (self.grid, self.window, self.lattice, self._extra)
+        kernels.add(block, self.beads, self.masses, *where, self.threads)
 
-    def finish(self, kernels: Any) -> FloatArray:
-        if self.lattice is None:
-            return self.out
-        taps = _taps(self.sigma * self.factor / self.grid.voxel) * (self.factor / self.grid.voxel)
-        smooth, self.lattice = self.lattice, None
-        nz, ny, nx = self.out.shape
-        smooth = _filtered(kernels, smooth.reshape(1, smooth.shape[0], -1), taps, self.factor, nz)
-        smooth = _filtered(kernels, smooth.reshape(nz, -1, self._fine(nx)), taps, self.factor, ny)
-        across = np.ascontiguousarray(smooth.reshape(nz * ny, -1).T)[None]
-        filtered = _filtered(kernels, across, taps, self.factor, nx)[0]
-        self.out += filtered.T.reshape(nz, ny, nx)
-        return self.out
+    def mean(self, models: int, kernels: Any) -> Float32Array:
+        if len(self.window.taps):
+            kernels.smooth(self.lattice, self.window.taps, self.threads)
+        if self.extra is not None and self.extra is not self.lattice:
+            self.lattice += self.extra
+        mean = np.empty(self.grid.shape[::-1], dtype=np.float32)
+        sums = self.lattice[:, :, : self.grid.shape[0]]
+        return np.divide(sums, models, out=mean, casting="same_kind")
 
-    def _fine(self, n: int) -> int:
-        return (n - 1) * self.factor + 1
-
-
-def _filtered(
-    kernels: Any, source: FloatArray, taps: FloatArray, factor: int, n: int
-) -> FloatArray:
-    out = np.empty((source.shape[0], n, source.shape[2]))
-    kernels.filter_rows(source, taps, factor, out)
-    return out
-
-
-def _taps(sigma: float) -> FloatArray:
-    """Return half of the even kernel that turns quartic B-splines into Gaussians (unit spacing)."""
-    size = 1 << max(8, math.ceil(math.log2(32.0 * sigma)))
-    k = 2.0 * np.pi * np.fft.rfftfreq(size)
-    spline = np.sinc(k / (2.0 * np.pi)) ** 5
-    whole = np.fft.irfft(np.exp(-0.5 * (sigma * k) ** 2) / spline, size)[: size // 2]
-    return whole[: int(np.flatnonzero(np.abs(whole) > 1e-9 * whole[0])[-1]) + 1]
-
-
-def _refinement(grid: Grid, sigma: float, selections: int) -> int:
-    for factor in (1, 2):
-        size = math.prod((n - 1) * factor + 1 for n in grid.shape)
-        if sigma * factor >= _FINE * grid.voxel and size * selections <= _LATTICE_VOXELS:
-            return factor
-    return 0
+    def _extra(self) -> FloatArray:
+        if self.extra is None:
+            filtered = len(self.window.taps) > 0
+            self.extra = np.zeros(self.lattice.shape) if filtered else self.lattice
+        return self.extra
 
 
 def _checked(selections: Mapping[str, IntArray], n: int) -> dict[str, IntArray]:

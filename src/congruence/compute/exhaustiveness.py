@@ -6,43 +6,39 @@ precision is the finest threshold at which both samples have their models in the
 same clusters in the same proportions (Viswanath et al. 2017,
 doi:10.1016/j.bpj.2017.10.005). `scan_thresholds` makes the table,
 `sampling_precision` reads it by one of three rules, `refined_precision` narrows
-the answer down, `sampled_clusters` describes the clusters.
+the answer down. `congruence.compute.sampled_clusters` describes the clusters.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from congruence.compute.homogeneity import homogeneity
-from congruence.compute.scan import bin_distances, neighbourhood_clusters
-from congruence.core.exhaustiveness import (
-    Rule,
-    SampledCluster,
-    SamplingPrecision,
-    ThresholdScan,
-)
+from congruence.compute.pairs import as_pairs
+from congruence.compute.scan import neighbourhood_clusters
+from congruence.core.exhaustiveness import Rule, SamplingPrecision, ThresholdScan
 from congruence.errors import ConfigError, InputError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from congruence.compute.pairs import Pairs
     from congruence.compute.scan import Bins
     from congruence.core.exhaustiveness import Homogeneity
     from congruence.core.results import DistanceMatrix
-    from congruence.typing import BoolArray, FloatArray, IntArray
+    from congruence.typing import BoolArray, FloatArray
 
 __all__ = [
     "check_samples",
     "passes",
     "refined_precision",
-    "sampled_clusters",
     "sampling_precision",
     "scan_bins",
     "scan_thresholds",
-    "split_clusters",
     "threshold_grid",
 ]
 
@@ -51,15 +47,17 @@ V_LIMIT = 0.10
 COVERAGE_LIMIT = 80.0
 MOST_THRESHOLDS = 100
 LEAST_MODELS = 10
+_ROUNDING = 1e-6
+_HALVINGS = 7
 
 
-def check_samples(matrix: DistanceMatrix, in_a: BoolArray) -> None:
+def check_samples(distances: DistanceMatrix | Pairs, in_a: BoolArray) -> None:
     """
     Refuse samples on which no test means anything.
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å.
     in_a : ndarray, dtype=bool, shape=(m,)
         Models of sample A.
@@ -70,51 +68,48 @@ def check_samples(matrix: DistanceMatrix, in_a: BoolArray) -> None:
         If `in_a` does not fit, or a distance is not a number.
     InputError
         If a sample is empty, there are fewer than ten models, or all models
-        are identical.
+        are identical: distances up to 1e-6 Å are rounding.
     """
-    if len(in_a) != matrix.m:
+    m = distances.m
+    if len(in_a) != m:
         raise ShapeError(
-            f"the samples have {len(in_a)} models, the distances {matrix.m}",
+            f"the samples have {len(in_a)} models, the distances {m}",
             hint="Both must be of the same models, A first.",
         )
     n_a = int(np.count_nonzero(in_a))
-    for name, size in (("A", n_a), ("B", matrix.m - n_a)):
+    for name, size in (("A", n_a), ("B", m - n_a)):
         if not size:
             raise InputError(
-                f"sample {name} is empty: {n_a} models in A and {matrix.m - n_a} in B",
+                f"sample {name} is empty: {n_a} models in A and {m - n_a} in B",
                 hint="The tests compare two independent samples: give two folders, or at least "
                 "two runs, or split at random.",
             )
-    if matrix.m < LEAST_MODELS:
+    if m < LEAST_MODELS:
         raise InputError(
-            f"there are {matrix.m} models in both samples together, at least {LEAST_MODELS} are "
-            "needed",
+            f"there are {m} models in both samples together, at least {LEAST_MODELS} are needed",
             hint="Loosen the filter of good models or sample more; the tests need hundreds of "
             "models to say anything.",
         )
-    if not np.isfinite(matrix.condensed).all():
-        raise ShapeError(
-            f"{int((~np.isfinite(matrix.condensed)).sum())} distances are not numbers",
-            hint="Leave out the models whose distances could not be computed.",
-        )
-    if float(matrix.condensed.max()) <= float(matrix.condensed.min()):
-        same = float(matrix.condensed.max())
+    spread = as_pairs(distances).spread()
+    if spread.high - spread.low <= _ROUNDING * max(1.0, spread.high):
         raise InputError(
             "all models are identical"
-            if same == 0
-            else f"all models are {same:g} Å apart from each other",
+            if spread.high <= _ROUNDING
+            else f"all models are {spread.high:g} Å apart from each other",
             hint="Nothing was sampled: was the same frame taken again and again, or did the "
             "system not move?",
         )
 
 
-def threshold_grid(matrix: DistanceMatrix, step: float | None = None) -> tuple[FloatArray, float]:
+def threshold_grid(
+    distances: DistanceMatrix | Pairs, step: float | None = None
+) -> tuple[FloatArray, float]:
     """
     Lay thresholds over the range of distances.
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å.
     step : float, optional
         Distance of thresholds in Å. Without it 100 thresholds divide the range.
@@ -132,7 +127,7 @@ def threshold_grid(matrix: DistanceMatrix, step: float | None = None) -> tuple[F
     ConfigError
         If the step is not positive or leaves no threshold.
     """
-    low, high = float(matrix.condensed.min()), float(matrix.condensed.max())
+    low, high, _ = as_pairs(distances).spread()
     if step is None:
         step = (high - low) / (MOST_THRESHOLDS + 1)
         return low + np.arange(1, MOST_THRESHOLDS + 1, dtype=np.float64) * step, step
@@ -154,7 +149,7 @@ def threshold_grid(matrix: DistanceMatrix, step: float | None = None) -> tuple[F
 
 
 def scan_thresholds(
-    matrix: DistanceMatrix,
+    distances: DistanceMatrix | Pairs,
     in_a: BoolArray,
     thresholds: Sequence[float] | FloatArray,
     *,
@@ -167,7 +162,7 @@ def scan_thresholds(
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å.
     in_a : ndarray, dtype=bool, shape=(m,)
         Models of sample A.
@@ -192,8 +187,8 @@ def scan_thresholds(
     InputError
         As `check_samples`.
     """
-    check_samples(matrix, in_a)
-    bins = bin_distances(matrix, thresholds)
+    check_samples(distances, in_a)
+    bins = as_pairs(distances).bins(thresholds)
     return scan_bins(bins, in_a, step=step, smallest=smallest, progress=progress)
 
 
@@ -301,7 +296,7 @@ def sampling_precision(scan: ThresholdScan, rule: Rule = "right") -> SamplingPre
 
 
 def refined_precision(
-    matrix: DistanceMatrix,
+    distances: DistanceMatrix | Pairs,
     scan: ThresholdScan,
     found: SamplingPrecision,
     *,
@@ -312,7 +307,7 @@ def refined_precision(
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å.
     scan : ThresholdScan
         The scan of these distances.
@@ -331,15 +326,24 @@ def refined_precision(
     """
     if not found.converged:
         return found
+    pairs = as_pairs(distances)
     high, point = found.threshold, found.point
     low = high - found.resolution
     while high - low > resolution:
-        middle = 0.5 * (low + high)
-        tried = scan_thresholds(matrix, scan.in_a, [middle], smallest=scan.smallest).points[0]
-        if passes(tried, found.rule):
-            high, point = middle, tried
-        else:
-            low = middle
+        # All thresholds that halving may try, from one reading of the distances.
+        halvings = min(_HALVINGS, math.ceil(math.log2((high - low) / resolution)))
+        tried = np.linspace(low, high, 2**halvings + 1)
+        bins = pairs.bins(tried[1:-1])
+        fails, passing = 0, 2**halvings
+        while passing - fails > 1:
+            middle = (fails + passing) // 2
+            clusters = neighbourhood_clusters(bins, middle - 1, smallest=2 * scan.smallest)
+            there = homogeneity(clusters, scan.in_a, smallest=scan.smallest)
+            if passes(there, found.rule):
+                passing, point = middle, there
+            else:
+                fails = middle
+        low, high = float(tried[fails]), float(tried[passing])
     reported = (point.p, point.v, point.coverage)
     return replace(
         found,
@@ -347,83 +351,4 @@ def refined_precision(
         point=point,
         resolution=high - low,
         reported=found.reported if found.rule == "compat" else reported,
-    )
-
-
-def split_clusters(
-    matrix: DistanceMatrix, in_a: BoolArray, threshold: float, *, smallest: int = 11
-) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
-    """
-    Cluster at one threshold.
-
-    Parameters
-    ----------
-    matrix : DistanceMatrix
-        Distances in Å.
-    in_a : ndarray, dtype=bool, shape=(m,)
-        Models of sample A.
-    threshold : float
-        Threshold in Å; every member is at most that far from its center.
-    smallest : int
-        Models of each sample that a kept cluster has at least.
-
-    Returns
-    -------
-    kept, dropped : tuple of ndarray, dtype=int64
-        Members of the clusters, the center first, in order of creation.
-    """
-    every = neighbourhood_clusters(bin_distances(matrix, [threshold]), 0)
-    kept: list[IntArray] = []
-    dropped: list[IntArray] = []
-    for members in every:
-        from_a = int(np.count_nonzero(in_a[members]))
-        big = min(from_a, len(members) - from_a) >= smallest
-        (kept if big else dropped).append(members)
-    return tuple(kept), tuple(dropped)
-
-
-def sampled_clusters(
-    matrix: DistanceMatrix, in_a: BoolArray, clusters: Sequence[IntArray]
-) -> tuple[SampledCluster, ...]:
-    """
-    Describe clusters by their spread.
-
-    Parameters
-    ----------
-    matrix : DistanceMatrix
-        Distances in Å.
-    in_a : ndarray, dtype=bool, shape=(m,)
-        Models of sample A.
-    clusters : sequence of ndarray, dtype=int64
-        Members, the center first.
-
-    Returns
-    -------
-    described : tuple of SampledCluster
-        In the same order; all numbers from the distances of `matrix`.
-    """
-    return tuple(_described(matrix, in_a, at, members) for at, members in enumerate(clusters))
-
-
-def _described(
-    matrix: DistanceMatrix, in_a: BoolArray, index: int, members: IntArray
-) -> SampledCluster:
-    n = len(members)
-    to_center = matrix.row(int(members[0]))[members]
-    # Distances to the center are summed one by one, as the reference program does.
-    total = sum(to_center.tolist())
-    sums = np.array([matrix.row(int(i))[members].sum() for i in members])
-    nearest = members[sums <= sums.min() * (1 + 1e-12)].min()
-    from_a = int(np.count_nonzero(in_a[members]))
-    others = max(n - 1, 1)
-    return SampledCluster(
-        index=index,
-        members=members,
-        sizes=(from_a, n - from_a),
-        precision=total / others,
-        precision_with_center=total / n,
-        max_to_center=float(to_center.max()),
-        medoid=int(nearest),
-        medoid_mean=float(sums.min()) / others,
-        mean_pairwise=float(sums.sum()) / (n * others),
     )

@@ -2,25 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from congruence.core.exhaustiveness import Difference
 
 if TYPE_CHECKING:
-    from congruence.core.exhaustiveness import (
-        Rule,
-        SampledCluster,
-        SamplingPrecision,
-    )
+    from congruence.compute.pairs import Pairs
+    from congruence.core.exhaustiveness import Rule, SampledCluster, SamplingPrecision
     from congruence.core.score_results import ScoreComparison
 
-__all__ = ["differences"]
+__all__ = ["differences", "distance_difference", "unmeasured_distance"]
+
+_DISTANCE = (
+    "the reference program gives every bead the same weight, however many residues it stands for, "
+    "and interchanges copies only as a symmetry file says"
+)
+
+
+def distance_difference(compat: Pairs, right: Pairs) -> Difference:
+    """
+    Say how the two distances differ and by how much.
+
+    Parameters
+    ----------
+    compat, right : Pairs
+        Distances of the same models by either definition.
+
+    Returns
+    -------
+    difference : Difference
+        With the mean distance of either.
+    """
+    a, b = (f"mean {p.spread().mean:.3f} Å, {_distance(p.definition)}" for p in (compat, right))
+    return Difference("distance between models", a, b, f"{_DISTANCE}; each column has its own")
+
+
+def unmeasured_distance(
+    definition: dict[str, str], models: int, mode: Literal["right", "compat"]
+) -> Difference:
+    """
+    Say that the distances of the other mode differ but were not measured.
+
+    Parameters
+    ----------
+    definition : dict of str to str
+        Words on the distance that was measured.
+    models : int
+        Number of models.
+    mode : {"right", "compat"}
+        Mode that they belong to.
+
+    Returns
+    -------
+    difference : Difference
+        For more models than are measured twice.
+    """
+    other = f"not measured for {models:,} models"
+    compat, right = (
+        (_distance(definition), other) if mode == "compat" else (other, _distance(definition))
+    )
+    turn = "without" if mode == "compat" else "with"
+    return Difference(
+        "distance between models",
+        compat,
+        right,
+        f"{_DISTANCE}; below, both columns have one distance, a run {turn} --compat sampcon gives "
+        "the other",
+    )
+
+
+def _distance(definition: dict[str, str]) -> str:
+    words = [f"weights {definition.get('weights', 'none')}"]
+    copies = definition.get("copies", "")
+    words += [f"copies {copies}"] if copies else []
+    return ", ".join(words)
 
 
 def differences(
     precisions: dict[Rule, SamplingPrecision],
     compared: ScoreComparison | None,
     clusters: tuple[SampledCluster, ...],
+    *,
+    apart: bool = False,
 ) -> list[Difference]:
     """
     List the numbers of which the reference program's version is another.
@@ -33,13 +96,15 @@ def differences(
         Test 2.
     clusters : tuple of SampledCluster
         The clusters.
+    apart : bool
+        Whether compat and right were measured with distances of their own.
 
     Returns
     -------
     differences : list of Difference
         With the reason of each.
     """
-    rows = [*_precision_differences(precisions)]
+    rows = [*_precision_differences(precisions, apart=apart)]
     if compared is not None and round(compared.p["stephens"], 3) != round(
         compared.p[compared.used], 3
     ):
@@ -64,19 +129,22 @@ def differences(
     return rows
 
 
-def _precision_differences(precisions: dict[Rule, SamplingPrecision]) -> list[Difference]:
+def _why_precision(compat: SamplingPrecision, right: SamplingPrecision, *, apart: bool) -> str:
+    if not compat.converged:
+        return "not converged: the reference program prints its last threshold all the same"
+    own = "another distance, see above; " if apart else ""
+    if compat.converged != right.converged or compat.resolution == right.resolution:
+        return f"{own}the continuity correction or the divisor of V decides"
+    return f"{own}another grid of thresholds: the number depends on the step"
+
+
+def _precision_differences(
+    precisions: dict[Rule, SamplingPrecision], *, apart: bool
+) -> list[Difference]:
     compat, right, paper = precisions["compat"], precisions["right"], precisions["paper"]
     rows = []
     if _words(compat) != _words(right):
-        reason = "another grid of thresholds: the number depends on the step"
-        if compat.converged != right.converged or not compat.converged:
-            reason = (
-                "not converged: the reference program prints its last threshold all the same"
-                if not compat.converged
-                else "the continuity correction or the divisor of V decides"
-            )
-        elif compat.resolution == right.resolution:
-            reason = "the continuity correction or the divisor of V decides"
+        reason = _why_precision(compat, right, apart=apart)
         rows.append(Difference("sampling precision", _words(compat), _words(right), reason))
     if _words(paper) != _words(right):
         rows.append(

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute.pairs import as_pairs
 from congruence.compute.precision_uncertainty import precision_of_models
 from congruence.compute.sampling_uncertainty import Effort, Origins, sampling_uncertainty
 from congruence.core.uncertainty import SampleAlone
+from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
+    from congruence.compute.pairs import Pairs
     from congruence.core.exhaustiveness import Exhaustiveness, Rule
     from congruence.core.results import DistanceMatrix, Verdict
     from congruence.core.uncertainty import SamplingUncertainty
@@ -34,7 +37,7 @@ _CORRELATED = 1.5
 
 def with_uncertainty(
     result: Exhaustiveness,
-    matrix: DistanceMatrix,
+    distances: DistanceMatrix | Pairs,
     origins: Origins,
     scores: FloatArray | None = None,
     *,
@@ -47,7 +50,7 @@ def with_uncertainty(
     ----------
     result : Exhaustiveness
         Of `congruence.compute.exhaustiveness_verdicts.assess`.
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         The distances that it was made from.
     origins : Origins
         Where the models came from, in the same order.
@@ -70,16 +73,17 @@ def with_uncertainty(
     ShapeError
         If the lengths differ.
     """
-    every = np.arange(matrix.m)
-    used = _thinned(origins, MOST_MODELS) if matrix.m > MOST_MODELS else every
+    m = distances.m
+    if len(origins.run) != m:
+        raise ShapeError(f"{len(origins.run)} origins for {m} models")
+    used = _thinned(origins, MOST_MODELS) if m > MOST_MODELS else np.arange(m)
     draws = Effort().draws if len(used) <= MANY_MODELS else _FEW_DRAWS
     effort = Effort(draws, seed=seed, smallest=result.scan.smallest)
     thresholds = _thresholds(result)
-    thin = len(used) < matrix.m
-    mine = matrix.take(used) if thin else matrix
+    mine = as_pairs(distances).take(used)
     where = Origins(origins.run[used], origins.replica[used], origins.step[used])
     in_a = result.scan.in_a[used]
-    place = np.full(matrix.m, -1, dtype=np.int64)
+    place = np.full(m, -1, dtype=np.int64)
     place[used] = np.arange(len(used))
     clusters = [p[p >= 0] for p in (place[c.members] for c in result.clusters)]
     found = sampling_uncertainty(
@@ -98,7 +102,7 @@ def with_uncertainty(
         alone=alone,
         chi2_p=_populations_p(result, found.g),
         verdicts=_worth_saying(found),
-        notes=_notes(len(used), matrix.m, draws),
+        notes=_notes(len(used), m, draws),
     )
     return replace(result, uncertainty=found, verdicts=(*result.verdicts, *found.verdicts))
 

@@ -19,15 +19,14 @@ from congruence.compute.exhaustiveness import (
     V_LIMIT,
     check_samples,
     refined_precision,
-    sampled_clusters,
     sampling_precision,
     scan_thresholds,
-    split_clusters,
     threshold_grid,
 )
-from congruence.compute.exhaustiveness_differences import differences
+from congruence.compute.exhaustiveness_differences import differences, distance_difference
 from congruence.compute.label_test import label_test
-from congruence.compute.scan import count_close_pairs
+from congruence.compute.pairs import as_pairs
+from congruence.compute.sampled_clusters import sampled_clusters, split_clusters
 from congruence.compute.score_tests import compare_scores, top_score
 from congruence.core.exhaustiveness import (
     REFERENCE,
@@ -43,6 +42,7 @@ from congruence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from congruence.compute.pairs import Pairs
     from congruence.core.exhaustiveness import MapAgreement, SampledCluster
     from congruence.core.results import DistanceMatrix
     from congruence.typing import BoolArray, FloatArray
@@ -87,12 +87,12 @@ class Settings:
 
 
 def assess(
-    matrix: DistanceMatrix,
+    distances: DistanceMatrix | Pairs,
     n_a: int,
     scores: FloatArray | None = None,
     *,
     settings: Settings | None = None,
-    exact: DistanceMatrix | None = None,
+    other: DistanceMatrix | Pairs | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exhaustiveness:
     """
@@ -100,7 +100,7 @@ def assess(
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å of all models, those of A first.
     n_a : int
         Models of sample A.
@@ -108,8 +108,10 @@ def assess(
         Scores, lower is better; without them tests 1 and 2 are left out.
     settings : Settings, optional
         How the tests are made.
-    exact : DistanceMatrix, optional
-        The same distances with all their digits, for the spread of clusters.
+    other : DistanceMatrix or Pairs, optional
+        Distances of the same models as the other mode defines them (weights,
+        copies): compat's column of the comparison is measured with compat's
+        distances, right's with right's. The same distances by default.
     progress : callable, optional
         Called with thresholds done and in all.
 
@@ -124,34 +126,38 @@ def assess(
         If a sample is empty, there are fewer than ten models, all are
         identical, or the scores do not match the models.
     """
-    settings = settings or Settings()
-    if not 0 <= n_a <= matrix.m:
-        raise InputError(f"sample A has {n_a} models, but there are {matrix.m} in all")
-    in_a = np.arange(matrix.m) < n_a
-    check_samples(matrix, in_a)
-    if scores is not None and len(scores) != matrix.m:
+    settings, pairs = settings or Settings(), as_pairs(distances)
+    m = pairs.m
+    if not 0 <= n_a <= m:
+        raise InputError(f"sample A has {n_a} models, but there are {m} in all")
+    in_a = np.arange(m) < n_a
+    check_samples(pairs, in_a)
+    if scores is not None and len(scores) != m:
         raise InputError(
-            f"there are {len(scores)} scores for {matrix.m} models ({n_a} in A, {matrix.m - n_a} "
-            "in B)",
+            f"there are {len(scores)} scores for {m} models ({n_a} in A, {m - n_a} in B)",
             hint="One score per model is needed, in the order of the models, A first.",
         )
     tops = top_score(scores[:n_a], scores[n_a:]) if scores is not None else None
     compared = compare_scores(scores[:n_a], scores[n_a:]) if scores is not None else None
-    scan, precisions = _precisions(matrix, in_a, settings, progress)
+    second = None if other is None else as_pairs(other)
+    scan, precisions = _precisions(pairs, second, in_a, settings, progress)
     chosen = precisions[settings.mode]
-    labels = label_test(matrix, in_a, seed=settings.seed)
+    labels = label_test(pairs, in_a, seed=settings.seed)
     threshold = _final_threshold(chosen, settings)
     clusters: tuple[SampledCluster, ...] = ()
     if math.isfinite(threshold):
-        kept, _ = split_clusters(matrix, in_a, threshold, smallest=settings.smallest)
-        clusters = sampled_clusters(exact or matrix, in_a, kept)
+        kept, _ = split_clusters(pairs, in_a, threshold, smallest=settings.smallest)
+        clusters = sampled_clusters(pairs, in_a, kept)
     verdicts = [t.verdict for t in (tops, compared) if t is not None]
-    verdicts += [_precision_verdict(chosen, (n_a, matrix.m - n_a)), _label_verdict(labels, chosen)]
+    verdicts += [_precision_verdict(chosen, (n_a, m - n_a)), _label_verdict(labels, chosen)]
     if settings.threshold is not None:
         verdicts.append(_threshold_verdict(settings.threshold, chosen))
+    rows = differences(precisions, compared, clusters, apart=second is not None)
+    if second is not None:
+        rows.insert(0, distance_difference(*_by_mode(pairs, second, settings)))
     return Exhaustiveness(
-        sizes=(n_a, matrix.m - n_a),
-        alignment=matrix.alignment,
+        sizes=(n_a, m - n_a),
+        alignment=pairs.alignment,
         mode=settings.mode,
         top_score=tops,
         scores=compared,
@@ -161,40 +167,59 @@ def assess(
         threshold=threshold,
         clusters=clusters,
         verdicts=tuple(verdicts),
-        differences=tuple(differences(precisions, compared, clusters)),
-        definition=matrix.definition,
+        differences=tuple(rows),
+        definition=pairs.definition,
     )
 
 
+def _by_mode(own: Pairs, other: Pairs | None, settings: Settings) -> tuple[Pairs, Pairs]:
+    """Return the distances of compat and of right."""
+    second = other or own
+    return (own, second) if settings.mode == "compat" else (second, own)
+
+
 def _precisions(
-    matrix: DistanceMatrix,
+    own: Pairs,
+    other: Pairs | None,
     in_a: BoolArray,
     settings: Settings,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[ThresholdScan, dict[Rule, SamplingPrecision]]:
-    """Scan on the grid of the mode, and on the reference program's where that is another."""
-    wide = float(matrix.condensed.max()) - float(matrix.condensed.min()) > _COMPAT_STEP
-    compat_step = settings.step or (_COMPAT_STEP if wide or settings.mode == "compat" else None)
-    own_step = compat_step if settings.mode == "compat" else settings.step
+    """Scan with the distances and on the grid of either mode, once where they are the same."""
+    compat, right = _by_mode(own, other, settings)
+    compat_step = settings.step
+    low, high, _ = compat.spread()
+    # With a threshold the reference program makes no scan at all: no grid of its own is needed.
+    wants_grid = settings.mode == "compat" and settings.threshold is None
+    if compat_step is None and (high - low > _COMPAT_STEP or wants_grid):
+        compat_step = _COMPAT_STEP
 
-    def scan_by(step: float | None) -> ThresholdScan:
-        thresholds, width = threshold_grid(matrix, step)
+    def scan_by(pairs: Pairs, step: float | None) -> ThresholdScan:
+        thresholds, width = threshold_grid(pairs, step)
         return scan_thresholds(
-            matrix, in_a, thresholds, step=width, smallest=settings.smallest, progress=progress
+            pairs, in_a, thresholds, step=width, smallest=settings.smallest, progress=progress
         )
 
-    scan = scan_by(own_step)
-    compat_scan = scan if compat_step == own_step else scan_by(compat_step)
+    compat_scan = scan_by(compat, compat_step)
+    same = right is compat and settings.step == compat_step
+    right_scan = compat_scan if same else scan_by(right, settings.step)
     found: dict[Rule, SamplingPrecision] = {"compat": sampling_precision(compat_scan, "compat")}
     for rule in ("right", "paper"):
-        precision = sampling_precision(scan, rule)
-        if own_step is None:
-            precision = refined_precision(matrix, scan, precision, resolution=settings.resolution)
+        precision = sampling_precision(right_scan, rule)
+        if settings.step is None:
+            precision = refined_precision(
+                right, right_scan, precision, resolution=settings.resolution
+            )
         found[rule] = precision
-    return scan, {
-        rule: replace(p, close_pairs=count_close_pairs(matrix, p.threshold))
-        for rule, p in found.items()
-    }
+    # Counted with one reading of the distances where compat and right share them.
+    by_pairs: list[list[Rule]] = (
+        [["compat"], ["right", "paper"]] if compat is not right else [list(found)]
+    )
+    for pairs, rules in zip((compat, right), by_pairs, strict=False):
+        counts = pairs.close([found[rule].threshold for rule in rules])
+        for rule, count in zip(rules, counts, strict=True):
+            found[rule] = replace(found[rule], close_pairs=count)
+    return (compat_scan if settings.mode == "compat" else right_scan), found
 
 
 def _final_threshold(chosen: SamplingPrecision, settings: Settings) -> float:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import operator
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute.condition import Condition, parse_condition
 from congruence.core.models import to_floats
 from congruence.core.provenance import LeftOut, Losses
 from congruence.errors import ConfigError, SelectionError
@@ -36,43 +35,8 @@ __all__ = [
     "take_whole",
 ]
 
-_OPERATORS: dict[str, Callable[[FloatArray, float], BoolArray]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-_CONDITION = re.compile(
-    r"(.*\S)\s*(<=|>=|==|!=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf)\s*",
-    re.DOTALL,
-)
 _ROUNDING = 1e-9
 _RMF_SUFFIXES = (".rmf3", ".rmf")
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """
-    A threshold on a column.
-
-    Parameters
-    ----------
-    column : str
-        Full name of the column, or of the score.
-    operator : str
-        One of ``<``, ``<=``, ``>``, ``>=``, ``==`` and ``!=``.
-    value : float
-        The threshold.
-    """
-
-    column: str
-    operator: str
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.column} {self.operator} {self.value:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,40 +70,6 @@ class Choice:
     def log(self) -> tuple[str, ...]:
         """What each filter left, in words."""
         return tuple(f"{name}: {count}" for name, count in self.steps)
-
-
-def parse_condition(text: str) -> Condition:
-    """
-    Read a condition such as ``Total_Score<150``.
-
-    Parameters
-    ----------
-    text : str
-        Column, operator and number. The last operator that a number follows
-        counts, since names of columns may contain anything.
-
-    Returns
-    -------
-    condition : Condition
-        The condition.
-
-    Raises
-    ------
-    ConfigError
-        If the text has another form.
-
-    Examples
-    --------
-    >>> parse_condition("Distance_|A|1|<?|B|2| <= 30")
-    Condition(column='Distance_|A|1|<?|B|2|', operator='<=', value=30.0)
-    """
-    match = _CONDITION.fullmatch(text)
-    if match is None:
-        raise ConfigError(
-            f"condition '{text}' cannot be read: expected a column, an operator and a number",
-            hint=f"Write it like Total_Score<150; operators are {' '.join(_OPERATORS)}.",
-        )
-    return Condition(match[1].strip(), match[2], float(match[3]))
 
 
 def choose_models(
@@ -210,7 +140,7 @@ def choose_models(
         if unreadable := int((keep & np.isnan(values)).sum()):
             where_from = f"column {condition.column}"
             left_out.append(LeftOut(where_from, "models", "the value is no number", unreadable))
-        keep &= ~np.isnan(values) & _OPERATORS[condition.operator](values, condition.value)
+        keep &= ~np.isnan(values) & condition.holds(values)
         after(str(condition))
     if below is not None:
         keep &= table.score < below

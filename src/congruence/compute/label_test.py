@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute.pairs import as_pairs
 from congruence.core.exhaustiveness import LabelTest
 from congruence.errors import InputError
 
 if TYPE_CHECKING:
+    from congruence.compute.pairs import Pairs
     from congruence.core.results import DistanceMatrix
     from congruence.typing import BoolArray, FloatArray
 
@@ -19,7 +21,7 @@ _LABEL_MODELS = 2000
 
 
 def label_test(
-    matrix: DistanceMatrix, in_a: BoolArray, *, permutations: int = 999, seed: int = 0
+    distances: DistanceMatrix | Pairs, in_a: BoolArray, *, permutations: int = 999, seed: int = 0
 ) -> LabelTest:
     """
     Test without clusters whether the samples lie in the same places.
@@ -31,7 +33,7 @@ def label_test(
 
     Parameters
     ----------
-    matrix : DistanceMatrix
+    distances : DistanceMatrix or Pairs
         Distances in Å.
     in_a : ndarray, dtype=bool, shape=(m,)
         Models of sample A.
@@ -51,10 +53,11 @@ def label_test(
         If a sample has fewer than two models.
     """
     rng = np.random.default_rng(seed)
-    models = np.arange(matrix.m)
-    if matrix.m > _LABEL_MODELS:
-        models = np.sort(rng.choice(matrix.m, _LABEL_MODELS, replace=False))
-        matrix = matrix.take(models)
+    m = distances.m
+    models = np.arange(m)
+    if m > _LABEL_MODELS:
+        models = np.sort(rng.choice(m, _LABEL_MODELS, replace=False))
+    matrix = as_pairs(distances).take(models)
     mine = np.asarray(in_a[models], dtype=bool)
     n, n_a = len(mine), int(mine.sum())
     if min(n_a, n - n_a) < 2:

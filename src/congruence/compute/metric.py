@@ -62,7 +62,8 @@ class Metric:
         Without effect when `alignment` is ``"none"``.
     copies : {"auto", "off"} or tuple of CopyGroup or of ndarray of int, shape=(c,b)
         Interchangeable copies: ``Topology.copy_groups()``, none, or the given
-        groups, row *k* holding the beads of copy *k*. A group takes part when
+        groups, row *k* holding the beads of copy *k* (of sub-complexes see
+        `congruence.core.units.unit_groups`). A group takes part when
         the same beads with the same weights are selected in each of its
         copies, among the measured and among the fitted beads.
 

@@ -8,9 +8,9 @@ before the start what it takes, what is exact and what is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from congruence.compute._blocks import _duration, _size, estimate
+from congruence.compute._blocks import _duration, estimate, size_text
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Goal", "MatrixPlan", "Way", "plan_matrix"]
 
-Goal: TypeAlias = Literal["matrix", "threshold", "scan", "medoids", "means"]
-"""All distances; clusters at one threshold, at many; around medoids; around means."""
+Goal: TypeAlias = Literal["matrix", "threshold", "scan", "medoids", "means", "kmeans", "tree"]
+"""All distances; clusters at one threshold, at many; around medoids; around means of
+coordinates; by k-means on rows; by a method that needs the whole matrix at once."""
 
 Way: TypeAlias = Literal["condensed", "tiles", "bits", "rows", "bins", "sample", "batches"]
 """How distances are kept."""
 
-_EDGES = (640, 1024, 2048, 4096)
+_EDGES = (128, 256, 640, 1024, 2048, 4096)
 _FEW_TILES = 500
 _DOUBLE_UP_TO = 3000
 _AGAIN = 3.0
 _EPOCHS = 10
+# Bytes per square of the number of models that a clustering takes beside the matrix.
+_BESIDE: dict[Goal, float] = {"kmeans": 8.0, "tree": 8.0}
 _BATCH_SECONDS = 2e-8
 
 
@@ -82,10 +85,10 @@ class MatrixPlan:
         text : str
             For a person, before the start.
         """
-        disk = f", {_size(self.disk_bytes)} on disk" if self.disk_bytes else ""
+        disk = f", {size_text(self.disk_bytes)} on disk" if self.disk_bytes else ""
         return (
             f"{self.models:,} models of {self.beads:,} beads: {_WORDS[self.way]}; estimated "
-            f"{_size(self.memory_bytes)} of memory{disk} and {_duration(self.seconds)} without "
+            f"{size_text(self.memory_bytes)} of memory{disk} and {_duration(self.seconds)} without "
             f"compression. {self.exact}"
         )
 
@@ -94,7 +97,7 @@ _WORDS: dict[Way, str] = {
     "condensed": "all distances in memory",
     "tiles": "all distances on disk, in tiles",
     "bits": "one bit for each pair, no distances",
-    "rows": "neighbours counted, rows computed again when needed",
+    "rows": "neighbours counted, rows of distances computed again when needed",
     "bins": "the threshold bin of each pair, no distances",
     "sample": "distances within samples and to medoids only",
     "batches": "coordinates in batches, no distances",
@@ -120,7 +123,8 @@ def plan_matrix(
     alignment: Alignment | str = Alignment.SUPERPOSE,
     copies: Sequence[int] = (),
     thresholds: int = 1,
-    rate: float | None = None,
+    disk: int | None = None,
+    **options: Any,
 ) -> MatrixPlan:
     """
     Choose how distances are kept.
@@ -131,16 +135,21 @@ def plan_matrix(
         Models and measured beads.
     memory : int
         Bytes that may be taken beside the coordinates.
-    goal : {"matrix", "threshold", "scan", "medoids", "means"}
-        What the distances are for.
+    goal : {"matrix", "threshold", "scan", "medoids", "means", "kmeans", "tree"}
+        What the distances are for. ``"kmeans"`` (on the rows of the matrix) is
+        done from tiles on disk where memory does not hold the matrix, else
+        around means or medoids instead; ``"tree"`` (a method that takes the
+        whole matrix at once) from a sample.
     alignment : Alignment or {"none", "center", "superpose"}
         Alignment mode.
     copies : sequence of int
         Number of copies of each group of interchangeable copies.
     thresholds : int
         Number of thresholds of a scan.
-    rate : float, optional
-        Operations per second and thread, see `congruence.compute.rmsd.estimate`.
+    disk : int, optional
+        Bytes that may be taken on disk; any number by default.
+    **options : Any
+        Keywords of `congruence.compute.rmsd.estimate`: `rate`, `threads`.
 
     Returns
     -------
@@ -157,16 +166,17 @@ def plan_matrix(
     >>> plan_matrix(100_000, 1000, 6_000_000_000, "threshold", rate=1e11).way
     'bits'
     """
-    if goal not in ("matrix", "threshold", "scan", "medoids", "means"):
-        raise ConfigError(
-            f"unknown goal '{goal}'", hint="Goals: matrix, threshold, scan, medoids, means."
-        )
+    if goal not in get_args(Goal):
+        raise ConfigError(f"unknown goal '{goal}'", hint=f"Goals: {', '.join(get_args(Goal))}.")
     if m < 1 or n < 1 or memory < 1:
         raise ConfigError(f"{m} models of {n} beads in {memory} bytes cannot be planned")
     pairs = m * (m - 1) // 2
-    whole = estimate(m, n, alignment=alignment, copies=copies, rate=rate)
+    whole = estimate(m, n, alignment=alignment, copies=copies, **options)
     work = min(whole.memory_bytes - 8 * pairs, memory // 2)
-    way, kept, disk = _choose(goal, m, memory, thresholds)
+    means = not copies and Alignment(alignment) is not Alignment.SUPERPOSE
+    way, kept, on_disk = _choose(goal, m, memory, thresholds)
+    if way == "tiles" and goal != "matrix" and disk is not None and on_disk > disk:
+        way, kept, on_disk = _choose("means" if means else "medoids", m, memory, 1)
     single = way in ("condensed", "tiles") and m > _DOUBLE_UP_TO
     share = {"rows": _AGAIN, "sample": min(1.0, 5e5 / max(pairs, 1) + 1280.0 / m)}
     seconds = whole.seconds * share.get(way, 1.0)
@@ -179,7 +189,7 @@ def plan_matrix(
         models=m,
         beads=n,
         memory_bytes=int(work + kept),
-        disk_bytes=int(disk),
+        disk_bytes=int(on_disk),
         seconds=seconds,
         edge=edge,
         single=single,
@@ -190,13 +200,16 @@ def plan_matrix(
 def _choose(goal: Goal, m: int, memory: int, thresholds: int) -> tuple[Way, float, float]:
     """Return the way with its bytes in memory and on disk."""
     pairs, room = m * (m - 1) // 2, memory // 2
+    value = 8 if m <= _DOUBLE_UP_TO else 4
+    beside = _BESIDE.get(goal, 0.0) * m * m
     if goal == "means":
         return "batches", 0, 0
     if goal == "medoids":
         return "sample", 8.0 * m * 64, 0
-    value = 8 if m <= _DOUBLE_UP_TO else 4
-    if value * pairs <= room:
-        return "condensed", value * pairs, 0
+    if value * pairs <= room and value * pairs + beside <= memory:
+        return "condensed", value * pairs + beside, 0
+    if goal == "tree":
+        return "sample", 8.0 * m * 64, 0
     if goal == "threshold":
         bits = m * ((m + 7) // 8)
         return ("bits", bits, 0) if bits <= room else ("rows", 8.0 * m, 0)

@@ -9,6 +9,7 @@ independent of each other.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from congruence.core.precision import Interval
     from congruence.typing import FloatArray, IntArray, ObjectArray
 
-__all__ = ["Rows", "compat_precision", "mean_interval", "precision", "separation"]
+__all__ = [
+    "Rows",
+    "compat_precision",
+    "mean_interval",
+    "precision",
+    "precision_of_sums",
+    "run_numbers",
+    "separation",
+]
 
 _NO_RUNS = "the runs of the models are not known"
 _ONE_RUN = "all models are of one run: frames of a run are not independent"
@@ -88,14 +97,52 @@ def precision(
     rows: Rows = distances
     if isinstance(distances, np.ndarray) and not np.array_equal(distances, distances.T):
         rows = (distances + distances.T) / 2
-    index, names, reason = _run_index(runs)
-    index = index if names else np.zeros(m, np.int64)
-    width = max(1, len(names))
+    index, _ = run_numbers(runs, m)
+    width = int(index.max()) + 1
     by_run = np.array([np.bincount(index, rows[i], width) for i in range(m)], dtype=np.float64)
+    options = {"resamples": resamples, "seed": seed}
+    found = precision_of_sums(by_run, rows, runs=runs, **options)
+    if isinstance(distances, np.ndarray):
+        return replace(found, compat=compat_precision(distances))
+    return found
+
+
+def precision_of_sums(
+    by_run: FloatArray,
+    rows: Rows,
+    *,
+    runs: Sequence[str] | ObjectArray | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Precision:
+    """
+    Compute the precision of a set from sums of its distances.
+
+    Parameters
+    ----------
+    by_run : ndarray, dtype=float64, shape=(m,r)
+        Sum of the distances of each model to those of each run, in Å; runs in
+        the order of their names (see `run_numbers`), one when they are not known.
+    rows : Rows
+        Distances in Å, shape (m,m), of which only the row of the center is read.
+    runs : sequence of str, length m, optional
+        Run of each model, for the intervals.
+    resamples : int
+        Number of resamplings.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    precision : Precision
+        Numbers in Å, as from `precision`.
+    """
+    m = len(by_run)
+    index, names, reason = _run_index(runs)
     sums = by_run.sum(axis=1)
     # A tie must not be decided by the rounding of a sum.
     center = int(np.flatnonzero(sums <= sums.min() * (1 + 1e-12))[0])
-    compat = _compat(distances, rows, sums)
+    compat = _compat(rows, sums)
     if m == 1:
         nan = float("nan")
         return Precision(1, 0, nan, nan, nan, nan, compat, no_interval="there is one model")
@@ -120,9 +167,7 @@ def precision(
     )
 
 
-def _compat(distances: FloatArray | Rows, rows: Rows, sums: FloatArray) -> CompatPrecision:
-    if isinstance(distances, np.ndarray):
-        return compat_precision(distances)
+def _compat(rows: Rows, sums: FloatArray) -> CompatPrecision:
     m, center = len(sums), int(sums.argmin())
     to_center = rows[center]
     return CompatPrecision(
@@ -240,6 +285,30 @@ def mean_interval(
 
     interval = bootstrap_over_runs(mean, names, resamples=resamples, seed=seed, lowest=0.0)
     return interval, ""
+
+
+def run_numbers(
+    runs: Sequence[str] | ObjectArray | None, m: int
+) -> tuple[IntArray, tuple[str, ...]]:
+    """
+    Give every run a number, in the order of their names.
+
+    Parameters
+    ----------
+    runs : sequence of str, length m, or None
+        Run of each model.
+    m : int
+        Number of models.
+
+    Returns
+    -------
+    index : ndarray, dtype=int64, shape=(m,)
+        Number of the run of each model; zero when the runs are not known.
+    names : tuple of str
+        Names of the runs; none when they are not known.
+    """
+    index, names, _ = _run_index(runs)
+    return (index, tuple(names)) if names else (np.zeros(m, np.int64), ())
 
 
 def _run_index(

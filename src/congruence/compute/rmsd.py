@@ -2,7 +2,8 @@
 All-against-all distances of models, and the placement of members.
 
 The work is matrix products over tiles of 128 x 128 models, in double precision
-by default; what products cannot give to 1e-6 Å is recomputed explicitly.
+up to a million pairs and in single precision above unless told otherwise; what
+products cannot give to 1e-6 Å (or 1e-3 Å) is recomputed.
 The bytes of a result do not depend on threads, blocks or tiles already done.
 """
 
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute._blocks import Plan, estimate, in_order, panels, thread_count
+from congruence.compute._blocks import Plan, estimate, in_order, panels, put_edge, thread_count
 from congruence.compute._eigen import solver
 from congruence.compute._exact import exact_pair
 from congruence.compute._packing import TILE, Packed, Packer
 from congruence.compute._resolve import Data, Resolved, resolve
-from congruence.compute._tiles import Precision, TileComputer
+from congruence.compute._tiles import Precision, TileComputer, chosen_precision
 from congruence.compute.metric import Metric
 from congruence.core.placement import Placement
 from congruence.core.results import Alignment, DistanceMatrix
@@ -43,7 +44,7 @@ def rmsd_matrix(
     metric: Metric | None = None,
     *,
     dtype: type[np.float64 | np.float32] = np.float64,
-    precision: Precision = "double",
+    precision: Precision = "auto",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **words: Unpack[MetricWords],
@@ -63,12 +64,15 @@ def rmsd_matrix(
         The definition of the distance; or give its fields as keywords.
     dtype : type
         `numpy.float64`, or `numpy.float32` to halve the memory of the result.
-    precision : {"double", "mixed"}
+    precision : {"auto", "double", "mixed"}
         ``"double"``: errors of at most 1e-6 Å. ``"mixed"``: single-precision
         products, about twice as fast for models that differ by several Å;
-        distances that this would change by more than about 1e-3 Å are
-        recomputed in double precision. With `on` (or other `fit_weights`)
-        and superposition it is the same as ``"double"``.
+        distances that this could change by more than 1e-3 Å are recomputed
+        in double precision, so that near-duplicates are right. With `on` (or
+        other `fit_weights`) and superposition it is the same as ``"double"``,
+        and where most pairs would be recomputed double precision is used.
+        ``"auto"``: double below a million pairs (1,415 models), else mixed.
+        ``definition["precision"]`` says what was used.
     threads : int, optional
         Threads; all available cores by default.
     progress : callable, optional
@@ -116,7 +120,7 @@ def rmsd_matrix(
     resolved = resolve(data, _metric(metric, words))
     sink = CondensedSink(resolved.source.shape[0], dtype=dtype)
     run = _Run(resolved, sink, precision, thread_count(threads), progress)
-    run.go(edge=TILE, memory=_MEMORY)
+    run.go(edge=put_edge(sink.m), memory=_MEMORY)
     return DistanceMatrix(
         condensed=sink.values,
         m=sink.m,
@@ -132,7 +136,7 @@ def rmsd_tiles(
     sink: TileSink,
     metric: Metric,
     *,
-    precision: Precision = "double",
+    precision: Precision = "auto",
     edge: int = 1024,
     threads: int | None = None,
     memory: int = _MEMORY,
@@ -152,7 +156,7 @@ def rmsd_tiles(
         Receives float64 tiles of distances in Å.
     metric : Metric
         The definition of the distance.
-    precision : {"double", "mixed"}
+    precision : {"auto", "double", "mixed"}
         See `rmsd_matrix`.
     edge : int
         Models along the edge of a put tile, a multiple of 128.
@@ -286,17 +290,18 @@ class _Run:
     ) -> None:
         if precision not in ("auto", "double", "mixed"):
             raise ConfigError(f"precision is {precision!r}, expected 'auto', 'double' or 'mixed'")
-        if precision == "auto":
-            precision = "double"
         m, n, _ = resolved.source.shape
         if not m or not n:
             raise ShapeError(f"there are {m} models of {n} beads; nothing can be compared")
         self.resolved, self.sink, self.threads = resolved, sink, threads
         self.progress = progress
         self.m = m
-        used = precision if resolved.same or resolved.planes == 1 else "double"
+        pairs = m * (m - 1) // 2
+        used = chosen_precision(precision, pairs)
+        if resolved.planes == 3 and not resolved.same:
+            used = "double"
         self.packer = Packer(resolved, single=used == "mixed")
-        solve = solver(m * (m - 1) // 2)
+        solve = solver(pairs)
         self.computer = TileComputer(resolved, solve, used)
         self.definition = resolved.definition | {"precision": used}
 
@@ -319,7 +324,9 @@ class _Run:
     def _choose_precision(self) -> None:
         """Give up single precision when most pairs of the first tile are too close for it."""
         if self.computer.precision == "mixed":
-            if self.computer.doubtful_share(self.packer.tile(0)) < 0.5:
+            first = self.packer.tile(0)
+            self.computer = self.computer.calibrated(first)
+            if self.computer.doubtful_share(first) < 0.5:
                 return
             self.packer.single = False
             self.computer = TileComputer(self.resolved, self.computer.solve, "double")

@@ -25,6 +25,7 @@ _LAST_PART = 1 / 3
 _LEAST_LOOKS = 3
 _TOLERANCE = 0.1
 _LEAST_INDEPENDENT = 50.0
+_WIDEST = 0.5
 
 
 def prefixes(steps: npt.ArrayLike, *, points: int = 10) -> tuple[tuple[int, IntArray], ...]:
@@ -123,8 +124,9 @@ def advise_stopping(
     Advise whether to stop sampling or to go on.
 
     To stop, the number must exist and have stayed within the tolerance over the
-    last third of the looks (three at least); if asked for, the upper end of its
-    interval must not be above the goal, and there must be 50 independent models.
+    last third of the looks (three at least). If they are given, its interval must
+    be from independent runs and end at most half the number (or the tolerance)
+    above it and not above the goal, and there must be 50 independent models.
 
     Parameters
     ----------
@@ -135,7 +137,8 @@ def advise_stopping(
         of the last value if absent. Not smaller than the resolution of the
         number.
     interval : Resampled, optional
-        Of the last value.
+        Of the last value. A number that no longer moves may still be another
+        one with other runs: then longer runs do not help, further ones do.
     goal : float, optional
         What the number should come down to.
     independent : float, optional
@@ -167,39 +170,82 @@ def advise_stopping(
     allowed = tolerance if tolerance is not None else _TOLERANCE * abs(last)
     change = float(np.ptp(recent)) if np.isfinite(recent).all() else math.inf
     settled = len(running.values) >= _LEAST_LOOKS and change <= allowed
-    why = _not_yet(running, interval, goal, independent)
     over = f"the last {min(looks, len(recent))} of {len(running.values)} looks"
     moved = f"{change:.3g} {running.unit}".strip() if math.isfinite(change) else "not there yet"
     evidence = f"change over {over}: {moved}; now {last:.4g} {running.unit}".rstrip()
-    threshold = f"at most {allowed:.3g} {running.unit}".rstrip()
-    if settled and not why:
-        return Verdict(
-            Level.OK,
-            f"The {running.name} has settled after {models}.",
-            evidence,
-            threshold,
-            advice="Stop: more models of the same kind would hardly change it.",
+    if interval is not None and interval.is_known:
+        ends = f"{interval.low:.4g} to {interval.high:.4g}".replace("inf", "none at all")
+        evidence += (
+            f"; {100 * interval.level:g} % interval {ends} ({interval.units} {interval.unit}s)"
         )
-    claim = why or f"The {running.name} has not settled after {models}."
+    threshold = f"at most {allowed:.3g} {running.unit}".rstrip()
+    if not settled:
+        claim = f"The {running.name} has not settled after {models}."
+        advice = "Go on: sample more before you rely on it."
+        return Verdict(Level.WARNING, claim, evidence, threshold, advice=advice)
+    if interval is not None:
+        threshold += f"; an interval over runs that ends at most {100 * _WIDEST:g} % above it"
+    for why, advice in (
+        _goal_missed(running, interval, goal),
+        _too_few(independent),
+        _runs_disagree(running, interval, allowed),
+    ):
+        if why:
+            return Verdict(Level.WARNING, why, evidence, threshold, advice=advice)
     return Verdict(
-        Level.WARNING,
-        claim,
+        Level.OK,
+        f"The {running.name} has settled after {models}.",
         evidence,
         threshold,
-        advice="Go on: sample more before you rely on it.",
+        advice="Stop: more models of the same kind would hardly change it.",
     )
 
 
-def _not_yet(
-    running: RunningEstimate,
-    interval: Resampled | None,
-    goal: float | None,
-    independent: float | None,
-) -> str:
+def _goal_missed(
+    running: RunningEstimate, interval: Resampled | None, goal: float | None
+) -> tuple[str, str]:
     last = float(running.values[-1])
     upper = interval.high if interval is not None and interval.is_known else last
-    if goal is not None and upper > goal:
-        return f"The {running.name} may be as large as {upper:.4g} {running.unit}, above the goal of {goal:g}."
-    if independent is not None and independent < _LEAST_INDEPENDENT:
-        return f"There are only about {independent:.0f} independent models."
-    return ""
+    if goal is None or upper <= goal:
+        return "", ""
+    return (
+        f"The {running.name} may be as large as {upper:.4g} {running.unit}, above the goal of "
+        f"{goal:g}.",
+        "Go on: sample more before you rely on it.",
+    )
+
+
+def _too_few(independent: float | None) -> tuple[str, str]:
+    if independent is None or independent >= _LEAST_INDEPENDENT:
+        return "", ""
+    return (
+        f"There are only about {independent:.0f} independent models.",
+        "Go on: sample more before you rely on it.",
+    )
+
+
+def _runs_disagree(
+    running: RunningEstimate, interval: Resampled | None, allowed: float
+) -> tuple[str, str]:
+    """Tell why runs like these do not settle the number, however still it stands."""
+    if interval is None:
+        return "", ""
+    last = float(running.values[-1])
+    still = f"The {running.name} no longer changes"
+    if not interval.is_known or interval.unit != "run":
+        return (
+            f"{still}, but whether other runs would agree cannot be told.",
+            "Go on: sample more independent runs, two or more for each sample.",
+        )
+    if math.isinf(interval.high):
+        return (
+            f"{still}, but with other runs of the same kind there might be none.",
+            "Go on: add independent runs; longer ones would not tell.",
+        )
+    if interval.high > last + max(_WIDEST * abs(last), allowed):
+        return (
+            f"{still}, but runs disagree on it: it may be as large as {interval.high:.4g} "
+            f"{running.unit}.".replace(" .", "."),
+            "Go on: add independent runs; longer ones would not narrow the interval.",
+        )
+    return "", ""

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from congruence.compute.chain_correlation import chains_inefficiency
 from congruence.compute.correlated_scores import (
     compare_correlated,
     judge_scores,
     ks_distance,
     ks_statistic,
 )
-from congruence.compute.equilibration import chains_of, statistical_inefficiency
+from congruence.compute.equilibration import chains_of
 from congruence.compute.half_splits import over_half_splits
 from congruence.compute.precision_uncertainty import (
     SMALLEST,
@@ -164,9 +165,9 @@ def sampling_uncertainty(
         )
     effort = effort or Effort()
     chains = origins.chains()
-    g = _inefficiency(_from_center(matrix), chains)
+    g = chains_inefficiency(_from_center(matrix), chains, in_a)
     if scores is not None:
-        g = max(g, _inefficiency(scores, chains))
+        g = max(g, chains_inefficiency(scores, chains, in_a))
 
     def resampled(statistic: Statistic, number: int) -> tuple[Resampled, ...]:
         over = percentiles_over_runs(
@@ -205,6 +206,7 @@ def sampling_uncertainty(
             tolerance=max(0.1 * precision.value, resolution)
             if math.isfinite(precision.value)
             else None,
+            interval=precision,
             independent=matrix.m / g,
         )
     )
@@ -223,11 +225,6 @@ def _from_center(matrix: DistanceMatrix) -> FloatArray:
         sums[i + 1 :] += row
         start += matrix.m - i - 1
     return matrix.row(int(sums.argmin()))
-
-
-def _inefficiency(values: FloatArray, chains: Sequence[IntArray]) -> float:
-    independent = sum(len(c) / statistical_inefficiency(values[c]) for c in chains)
-    return len(values) / independent
 
 
 def _by_split(

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
+from congruence.compute._again import Again
+from congruence.compute._greedy import greedy_labels
 from congruence.compute._resolve import resolve
+from congruence.compute._tiles import chosen_precision
 from congruence.compute.bins import ClusterSums
 from congruence.compute.compression import Compression, compress
+from congruence.compute.neighbours import NeighbourBits
 from congruence.compute.partition import describe_partition
 from congruence.compute.rmsd import rmsd_tiles
 from congruence.compute.rows import DistanceRows
+from congruence.compute.tiler import NeighbourTiler
 from congruence.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,149 +32,17 @@ if TYPE_CHECKING:
     from congruence.compute._resolve import Data
     from congruence.compute._tiles import Precision
     from congruence.compute.metric import Metric
+    from congruence.compute.tiler import Neighbours, Tiler
     from congruence.core.results import Clustering
     from congruence.core.sources import TileSink
-    from congruence.typing import (
-        BoolArray,
-        ByteArray,
-        Float32Array,
-        FloatArray,
-        IntArray,
-        ObjectArray,
-    )
+    from congruence.typing import FloatArray, IntArray, ObjectArray
 
 __all__ = ["NeighbourBits", "ThresholdClusters", "describe_streamed", "threshold_clusters"]
 
 _CLOSE = 1e-6
 _CLOSE_MIXED = 1e-3
-_ROWS = 255  # so many true values fit into the sum of one byte
 _MEMORY = 4 << 30
 _EDGE = 1024
-
-
-class NeighbourBits:
-    """
-    A sink that keeps one bit per pair: whether a distance is at most a threshold.
-
-    Parameters
-    ----------
-    m : int
-        Number of models; m²/8 bytes are kept.
-    threshold : float
-        In Å.
-    bits : bool
-        Whether to keep the bits, and not only the counts of neighbours.
-    within : float
-        Pairs at most so far from the threshold, in Å, are counted as close.
-    """
-
-    def __init__(
-        self, m: int, threshold: float, *, bits: bool = True, within: float = _CLOSE
-    ) -> None:
-        self.m, self.threshold, self.within = m, float(threshold), within
-        width = (m + 7) // 8 if bits else 0
-        self.bits: ByteArray = np.zeros((m, width), dtype=np.uint8)
-        self.counts: IntArray = np.zeros(m, dtype=np.int64)
-        self.close_pairs = 0
-
-    def done(self) -> set[tuple[int, int]]:
-        """
-        Return the tiles that need not be computed again.
-
-        Returns
-        -------
-        done : set of tuple
-            Always empty.
-        """
-        return set()
-
-    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
-        """
-        Compare a tile with the threshold.
-
-        Parameters
-        ----------
-        i, j : int
-            Model of the first row and of the first column, multiples of 8.
-        tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
-            Distances in Å; on the diagonal symmetric.
-        """
-        close = int(np.count_nonzero(np.abs(tile - self.threshold) <= self.within))
-        self.close_pairs += close // 2 if i == j else close
-        self.put_near(i, j, tile <= self.threshold)
-
-    def put_near(self, i: int, j: int, near: BoolArray) -> None:
-        """
-        Store which pairs are neighbours.
-
-        Parameters
-        ----------
-        i, j : int
-            Model of the first row and of the first column, multiples of 8.
-        near : ndarray, dtype=bool, shape=(rows,columns)
-            Whether they are; on the diagonal symmetric, true for a model itself.
-        """
-        self._store(i, j, near)
-        if i != j:
-            self._store(j, i, near.T)
-
-    def _store(self, i: int, j: int, near: BoolArray) -> None:
-        rows = slice(i, i + len(near))
-        self.counts[rows] += np.count_nonzero(near, axis=1)
-        if self.bits.shape[1]:
-            packed = np.packbits(near, axis=1)
-            self.bits[rows, j // 8 : j // 8 + packed.shape[1]] = packed
-
-    def labels(self) -> IntArray:
-        """
-        Cluster by largest neighbourhoods (Daura et al. 1999).
-
-        Returns
-        -------
-        labels : ndarray, dtype=int64, shape=(m,)
-            Clusters in order of creation; see
-            `congruence.compute.clustering.threshold_labels`.
-        """
-        return _greedy(self.counts, self._members, self._leave)
-
-    def _members(self, center: int, free: BoolArray) -> IntArray:
-        near = np.unpackbits(self.bits[center], count=self.m).view(np.bool_)
-        return np.flatnonzero(near & free)
-
-    def _leave(self, members: IntArray, free: BoolArray, counts: IntArray) -> None:
-        for at in range(0, len(members), _ROWS):
-            rows = self.bits[members[at : at + _ROWS]]
-            near = np.unpackbits(rows, axis=1, count=self.m)
-            counts -= np.add.reduce(near, axis=0, dtype=np.uint8)
-
-
-def _greedy(
-    counts: IntArray,
-    members_of: Callable[[int, BoolArray], IntArray],
-    leave: Callable[[IntArray, BoolArray, IntArray], None],
-    finish: Callable[[BoolArray, IntArray], IntArray | None] = lambda free, counts: None,
-) -> IntArray:
-    """Take the largest neighbourhood away until only lone models are left."""
-    counts = counts.copy()
-    labels = np.full(len(counts), -1, dtype=np.int64)
-    free = np.ones(len(counts), dtype=bool)
-    found = 0
-    while free.any():
-        rest = finish(free, counts)
-        if rest is not None:
-            labels[free] = found + rest
-            break
-        center = int(counts.argmax())
-        if counts[center] == 1:
-            labels[free] = found + np.arange(free.sum())
-            break
-        members = members_of(center, free)
-        labels[members] = found
-        free[members] = False
-        leave(members, free, counts)
-        counts[members] = 0
-        found += 1
-    return labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,12 +57,14 @@ class ThresholdClusters:
     threshold : float
         In Å.
     close_pairs : int
-        Pairs within 1e-6 Å (1e-3 Å with mixed precision) of the threshold,
-        whose side depends on the last digits.
+        Pairs so near to the threshold that their side depends on the last
+        digits.
     way : {"bits", "rows"}
         Whether bits of all pairs were kept or rows computed again.
     definition : dict of str to str
         Words on how the distances were made.
+    within : float
+        How near: 1e-6 Å, with mixed precision 1e-3 Å.
     """
 
     labels: IntArray
@@ -200,9 +72,10 @@ class ThresholdClusters:
     close_pairs: int
     way: Literal["bits", "rows"]
     definition: dict[str, str] = field(default_factory=dict)
+    within: float = _CLOSE
 
 
-def threshold_clusters(
+def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
     data: Data,
     metric: Metric,
     threshold: float,
@@ -210,7 +83,8 @@ def threshold_clusters(
     memory: int = _MEMORY,
     threads: int | None = None,
     compression: Literal["auto", "off"] = "auto",
-    precision: Precision = "double",
+    precision: Precision = "auto",
+    tiler: Tiler = rmsd_tiles,
     progress: Callable[[int, int], None] | None = None,
 ) -> ThresholdClusters:
     """
@@ -231,16 +105,21 @@ def threshold_clusters(
         Threads; all available cores by default.
     compression : {"auto", "off"}
         Whether pseudo-beads may be used, see `congruence.compute.compression`.
-    precision : {"double", "mixed"}
+    precision : {"auto", "double", "mixed"}
         See `congruence.compute.rmsd.rmsd_matrix`. ``"mixed"`` is twice as fast
-        where there is no compression, and needs memory for the bits.
+        where there is no compression, and needs memory for the bits:
+        ``"auto"`` is ``"double"`` where they do not fit.
+    tiler : Tiler
+        What computes the distances of the first pass, see
+        `congruence.compute.tiler`; a device computes rows again too.
     progress : callable, optional
         Called with the number of tiles done and of all tiles of the first pass.
 
     Returns
     -------
     clusters : ThresholdClusters
-        The same labels for any memory and any number of threads.
+        The same labels for any number of threads, and in one precision for
+        any memory.
 
     Raises
     ------
@@ -258,6 +137,7 @@ def threshold_clusters(
     --------
     Models of one bead on a line at 0, 1, 2 and 9 Å:
 
+    >>> import numpy as np
     >>> from congruence.compute.metric import Metric
     >>> line = np.zeros((4, 1, 3))
     >>> line[:, 0, 0] = [0, 1, 2, 9]
@@ -271,28 +151,38 @@ def threshold_clusters(
         found = None  # the pairs in question would all be recomputed from all beads
     m = resolve(data, metric).source.shape[0]
     fits = m * ((m + 7) // 8) <= memory // 2
+    if precision == "auto" and not fits:
+        precision = "double"
     if precision == "mixed" and not fits:
         raise ConfigError(
             f"rows of {m:,} models can be computed again in double precision only",
             hint=f"Use double precision, or give {m * m / 4e9:.1f} GB of memory for the bits.",
         )
-    within = _CLOSE if precision == "double" else _CLOSE_MIXED
+    double = chosen_precision(precision, m * (m - 1) // 2) == "double"
+    within = _CLOSE if double else _CLOSE_MIXED
     sink = NeighbourBits(m, threshold, bits=fits, within=within)
     options: dict[str, Any] = {"edge": _EDGE, "threads": threads, "memory": memory // 2}
     options |= {"precision": precision, "progress": progress}
-    definition = _pass(data, metric, found, sink, options)
+    definition = _pass(data, metric, found, sink, options | {"tiler": tiler})
     if fits:
         labels = sink.labels()
     else:
         source, words = (data, metric) if found is None else (found.source, found.metric)
-        again = _Again(
-            DistanceRows(source, words, threads=threads, memory=memory // 2),
-            threshold,
-            memory // 2,
-        )
-        labels = _greedy(sink.counts, again.members, again.leave, again.finish)
+        again: Neighbours
+        if isinstance(tiler, NeighbourTiler):
+            how: dict[str, Any] = {"memory": memory // 2, "threads": threads}
+            again = tiler.neighbours(source, words, threshold, **how)
+        else:
+            rows = DistanceRows(source, words, threads=threads, memory=memory // 2)
+            again = Again(rows, threshold, memory // 2)
+        labels = greedy_labels(sink.counts, again.members, again.leave, again.finish)
     return ThresholdClusters(
-        labels, float(threshold), sink.close_pairs, "bits" if fits else "rows", definition
+        labels=labels,
+        threshold=float(threshold),
+        close_pairs=sink.close_pairs,
+        way="bits" if fits else "rows",
+        definition=definition,
+        within=within,
     )
 
 
@@ -305,68 +195,8 @@ def _pass(
 ) -> dict[str, str]:
     if compression is not None:
         return compression.tiles(sink, **options)
-    return rmsd_tiles(data, sink, metric, **options)
-
-
-class _Again:
-    """Neighbours from rows that are computed again."""
-
-    def __init__(self, rows: DistanceRows, threshold: float, memory: int) -> None:
-        self._rows, self._threshold, self._memory = rows, threshold, memory
-
-    def members(self, center: int, free: BoolArray) -> IntArray:
-        near = np.zeros(len(free), dtype=bool)
-        one = np.array([center])
-        self._visit(one, free, partial(_set_row, near))
-        near[center] = True
-        return np.flatnonzero(near & free)
-
-    def leave(self, members: IntArray, free: BoolArray, counts: IntArray) -> None:
-        if free.any():
-            self._visit(members, free, partial(_subtract, counts))
-
-    def finish(self, free: BoolArray, counts: IntArray) -> IntArray | None:
-        """Cluster the models that are left by their bits, once these fit."""
-        rest = np.flatnonzero(free)
-        if len(rest) * ((len(rest) + 7) // 8) > self._memory:
-            return None
-        if counts[rest].max() == 1:
-            return np.arange(len(rest))
-        sink = NeighbourBits(len(rest), self._threshold)
-
-        def put(i: int, j: int, tile: FloatArray) -> None:
-            near = self._near(tile, rest[i : i + len(tile)], rest[j : j + tile.shape[1]])
-            if i == j:
-                np.fill_diagonal(near, True)
-            sink.put_near(i, j, near)
-
-        self._rows.visit_between(rest, put)
-        return sink.labels()
-
-    def _visit(
-        self, models: IntArray, free: BoolArray, take: Callable[[int, BoolArray], None]
-    ) -> None:
-        def block(at: int, start: int, tile: FloatArray) -> None:
-            own, others = models[at : at + len(tile)], start + np.arange(tile.shape[1])
-            take(start, self._near(tile, own, others))
-
-        self._rows.visit(models, block, wanted=free)
-
-    def _near(self, tile: FloatArray, rows: IntArray, columns: IntArray) -> BoolArray:
-        near: BoolArray = tile <= self._threshold
-        # Gathered models may differ in the last digits from the tiles of the first pass.
-        for r, c in np.argwhere(np.abs(tile - self._threshold) <= _CLOSE):
-            one, two = int(rows[r]), int(columns[c])
-            near[r, c] = one == two or self._rows.entry(one, two) <= self._threshold
-        return near
-
-
-def _set_row(row: BoolArray, start: int, near: BoolArray) -> None:
-    row[start : start + near.shape[1]] = near[0]
-
-
-def _subtract(counts: IntArray, start: int, near: BoolArray) -> None:
-    counts[start : start + near.shape[1]] -= np.count_nonzero(near, axis=0)
+    tiler: Tiler = options.pop("tiler", rmsd_tiles)
+    return tiler(data, sink, metric, **options)
 
 
 def describe_streamed(
@@ -394,7 +224,7 @@ def describe_streamed(
     runs : sequence of str, length m, optional
         Run of each model.
     **options : Any
-        Keywords of `congruence.compute.rmsd.rmsd_tiles`.
+        Keywords of `congruence.compute.rmsd.rmsd_tiles`, and `tiler`.
 
     Returns
     -------

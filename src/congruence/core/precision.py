@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray
 
 __all__ = [
+    "ENOUGH_RUNS",
     "Accuracy",
     "CompatPrecision",
     "Fluctuation",
@@ -22,6 +23,9 @@ __all__ = [
     "ReferenceStructure",
     "Separation",
 ]
+
+ENOUGH_RUNS = 5
+"""With fewer runs than this an interval is crude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+    @property
+    def is_crude(self) -> bool:
+        """Whether it is from so few runs that it may be much too wide or too narrow."""
+        return self.runs < ENOUGH_RUNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,9 +134,10 @@ class CondensedSink:
         """
         rows, columns = tile.shape
         if j >= i + rows:
-            models = np.arange(i, i + rows)
-            at = models * self.m - models * (models + 1) // 2 - models - 1
-            self.values[at[:, None] + np.arange(j, j + columns)] = tile
+            at = i * self.m - i * (i + 1) // 2 + j - i - 1
+            for r, row in enumerate(tile):
+                self.values[at : at + columns] = row
+                at += self.m - i - r - 2
             return
         for r in range(rows):
             row = i + r

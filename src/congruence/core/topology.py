@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from congruence.core.units import UnitsLike
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["ABSENT", "CopyGroup", "Molecule", "Topology"]
+__all__ = ["ABSENT", "CopyGroup", "Molecule", "Topology", "Units"]
+
+Units: TypeAlias = tuple[tuple[str, ...], ...]
+"""Interchangeable units of one group; a unit is some ``Molecule.copy``."""
 
 ABSENT = -1
 """Value of a state or copy index that the file does not give."""
@@ -71,25 +75,34 @@ class Molecule:
 @dataclass(frozen=True, slots=True, eq=False)
 class CopyGroup:
     """
-    Copies of one molecule that may take each other's place.
+    Copies of one molecule, or of one sub-complex, that may take each other's place.
 
     Parameters
     ----------
     molecule : str
-        Name that the copies share.
+        Name that the copies share; of a sub-complex such as ``"A/B"``.
     state : int
         State that they belong to, or -1.
     copies : tuple of int
-        Copy indices, in order of appearance.
+        Copy indices, in order of appearance; of sub-complexes 0, 1, ...
     beads : ndarray, dtype=int64, shape=(c,b)
         Bead indices; row *r* holds the beads of ``copies[r]`` in order, so
         that a column holds equivalent beads.
+    parts : tuple of CopyGroup
+        The molecules of a sub-complex, each as a group whose row *r* belongs to
+        unit *r*; they change places together. Empty for a single molecule.
     """
 
     molecule: str
     state: int
     copies: tuple[int, ...]
     beads: IntArray
+    parts: tuple[CopyGroup, ...] = ()
+
+    @property
+    def molecules(self) -> tuple[CopyGroup, ...]:
+        """The group, molecule by molecule."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +135,8 @@ class Topology:
         Atom name such as ``"CA"``; empty unless the bead is an atom.
     node_id : ndarray, dtype=int64, shape=(n,)
         Node of each bead in the file it was read from. Never compared.
+    units : tuple of units
+        Sub-complexes that change places as one, see `with_units`.
 
     Raises
     ------
@@ -147,6 +162,7 @@ class Topology:
     residue_type: tuple[str, ...]
     atom_name: tuple[str, ...]
     node_id: IntArray = field(repr=False)
+    units: tuple[Units, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.molecule_index)
@@ -318,7 +334,40 @@ class Topology:
             residue_type=tuple(self.residue_type[i] for i in rows),
             atom_name=tuple(self.atom_name[i] for i in rows),
             node_id=self.node_id[beads],
+            units=self.units,
         )
+
+    def with_units(self, units: Sequence[UnitsLike]) -> Topology:
+        """
+        Say which sub-complexes may take each other's place.
+
+        Parameters
+        ----------
+        units : sequence of str or of units
+            Groups as `congruence.core.units.parse_units` reads them.
+
+        Returns
+        -------
+        topology : Topology
+            Its `copy_groups` are these units and the copies of other molecules.
+
+        Raises
+        ------
+        InputError, ConfigError
+            As `congruence.core.units.unit_groups`.
+
+        Examples
+        --------
+        >>> four = [Molecule("A", 0), Molecule("A", 1), Molecule("B", 0), Molecule("B", 1)]
+        >>> topology = Topology.simple(four, beads_per_molecule=1).with_units(["A.0/B.0 A.1/B.1"])
+        >>> [group.molecule for group in topology.copy_groups()]
+        ['A/B']
+        """
+        from congruence.core.units import as_units, unit_groups
+
+        several = as_units(units)
+        unit_groups(self, several)
+        return replace(self, units=several) if several else self
 
     def copy_groups(self) -> tuple[CopyGroup, ...]:
         """
@@ -330,34 +379,16 @@ class Topology:
             One per molecule name and state with two or more copies whose
             residues, in order, and resolutions agree. Copies that differ
             from the first (for example one with a missing loop) are not
-            interchangeable and are left out.
+            interchangeable and are left out. Groups of `units` that are whole
+            come first; their molecules are in no other group.
         """
         return self._copy_groups
 
     @cached_property
     def _copy_groups(self) -> tuple[CopyGroup, ...]:
-        groups = []
-        for state, name in dict.fromkeys((m.state, m.name) for m in self.molecules if m.name):
-            members = [
-                (m.copy, np.flatnonzero(self.molecule_index == i))
-                for i, m in enumerate(self.molecules)
-                if (m.state, m.name) == (state, name)
-            ]
-            alike = [(c, b) for c, b in members if self._alike(members[0][1], b)]
-            if len(alike) > 1 and len(alike[0][1]):
-                groups.append(
-                    CopyGroup(
-                        name, state, tuple(c for c, _ in alike), np.stack([b for _, b in alike])
-                    )
-                )
-        return tuple(groups)
+        from congruence.core.units import find_copy_groups
 
-    def _alike(self, one: IntArray, two: IntArray) -> bool:
-        return len(one) == len(two) and all(
-            self.residues[i] == self.residues[j]
-            and np.array_equal(self.resolution[i], self.resolution[j], equal_nan=True)
-            for i, j in zip(one.tolist(), two.tolist(), strict=True)
-        )
+        return find_copy_groups(self)
 
 
 def _describe(identity: tuple[int, str, int, tuple[int, ...], float | None]) -> str:

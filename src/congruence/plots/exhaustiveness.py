@@ -10,7 +10,7 @@ import numpy as np
 from congruence.core.results import Level
 from congruence.plots.page import page, signed
 from congruence.plots.running import plot_running
-from congruence.plots.style import house, save_figure
+from congruence.plots.style import house, save_book
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -312,7 +312,7 @@ def save_figures(
     result: Exhaustiveness, scores: FloatArray | None, folder: Path, *, name: str = ""
 ) -> tuple[Path, ...]:
     """
-    Draw all figures of a result as PDF and PNG.
+    Draw all figures of a result as PNG, and as the pages of one PDF file.
 
     Parameters
     ----------
@@ -328,8 +328,9 @@ def save_figures(
     Returns
     -------
     paths : tuple of Path
-        What was written: ``score_convergence``, ``score_distributions``,
-        ``threshold_scan``, ``cluster_populations``, ``running_precision``.
+        What was written: ``figures.pdf``, and ``score_convergence.png``,
+        ``score_distributions.png``, ``threshold_scan.png``,
+        ``cluster_populations.png``, ``running_precision.png``.
     """
     lead = f"{name}: " if name else ""
     figures = {}
@@ -354,7 +355,4 @@ def save_figures(
         figures["running_precision"] = plot_running(
             result.uncertainty, title=f"{lead}sampling precision while sampling went on"
         )
-    paths: list[Path] = []
-    for stem, figure in figures.items():
-        paths += save_figure(figure, folder / stem)
-    return tuple(paths)
+    return save_book(figures, folder, "figures")

@@ -41,6 +41,8 @@ _METHODS = {
     "threshold": "neighbours within a threshold",
     "hierarchical": "cut of the average-linkage tree",
     "hdbscan": "HDBSCAN",
+    "clara": "medoids found in samples, CLARA",
+    "minibatch_kmeans": "k-means on batches of coordinates",
 }
 _WEIGHTS = {"residues": "weighted by residues per bead", "none": "unweighted"}
 
@@ -97,7 +99,12 @@ class MatrixData:
     caption: str = ""
 
 
-def matrix_data(matrix: DistanceMatrix, clustering: Clustering | None = None) -> MatrixData:
+def matrix_data(
+    matrix: DistanceMatrix,
+    clustering: Clustering | None = None,
+    *,
+    models: IntArray | None = None,
+) -> MatrixData:
     """
     Order a matrix by its average-linkage tree.
 
@@ -106,7 +113,10 @@ def matrix_data(matrix: DistanceMatrix, clustering: Clustering | None = None) ->
     matrix : DistanceMatrix
         Distances in Å.
     clustering : Clustering, optional
-        Clusters of the same models.
+        Clusters of the same models, or of more.
+    models : ndarray, dtype=int64, shape=(m,), optional
+        Which of the clustered models the matrix is of; all by default. The
+        caption says that it is a sample.
 
     Returns
     -------
@@ -129,7 +139,7 @@ def matrix_data(matrix: DistanceMatrix, clustering: Clustering | None = None) ->
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 
     m = matrix.m
-    if clustering is not None and len(clustering.labels) != m:
+    if clustering is not None and len(clustering.labels if models is None else models) != m:
         raise ShapeError(
             f"a clustering of {len(clustering.labels)} models for a matrix of {m}",
             hint="Give the clustering that was made from this matrix.",
@@ -143,8 +153,9 @@ def matrix_data(matrix: DistanceMatrix, clustering: Clustering | None = None) ->
             tree = optimal_leaf_ordering(tree, condensed)
         order = leaves_list(tree).astype(np.int64)
     block = 1 if m <= LARGE else -(-m // _PIXELS)
-    labels = np.zeros(m, dtype=np.int64) if clustering is None else clustering.labels
-    values, counts = np.unique(labels, return_counts=True)
+    every = np.zeros(m, dtype=np.int64) if clustering is None else clustering.labels
+    labels = every if models is None else every[models]
+    values, counts = np.unique(every, return_counts=True)
     return MatrixData(
         order=order,
         tree=tree,
@@ -152,7 +163,7 @@ def matrix_data(matrix: DistanceMatrix, clustering: Clustering | None = None) ->
         block=block,
         spans=_spans(labels[order]) if clustering is not None else (),
         sizes=dict(zip(values.tolist(), counts.tolist(), strict=True)) if clustering else {},
-        caption=_caption(matrix, clustering, block),
+        caption=_caption(matrix, clustering, block, len(every)),
     )
 
 
@@ -171,8 +182,13 @@ def _spans(labels: IntArray) -> tuple[Span, ...]:
     return tuple(Span(int(labels[a]), int(a), int(b)) for a, b in zip(starts, stops, strict=True))
 
 
-def _caption(matrix: DistanceMatrix, clustering: Clustering | None, block: int) -> str:
+def _caption(matrix: DistanceMatrix, clustering: Clustering | None, block: int, m: int) -> str:
     parts = [_how_to_read(matrix.m, clustering, block)] if matrix.m > 1 else []
+    if matrix.m < m:
+        parts.insert(
+            0,
+            f"A sample of {matrix.m:,} of {m:,} models, taken evenly from all clusters and scores.",
+        )
     words = "; ".join(f"{k}: {v}" for k, v in matrix.definition.items())
     parts.append(
         f"Alignment mode '{matrix.alignment}' ({_ALIGNMENT[str(matrix.alignment)]}), weights "
@@ -247,5 +263,6 @@ def plot_matrix(data: MatrixData, *, title: str = "") -> Figure:
 
 def _title(data: MatrixData) -> str:
     m, k = len(data.order), sum(1 for label in data.sizes if label >= 0)
+    m = max(m, sum(data.sizes.values()))
     clusters = f", {k} cluster{'s' * (k != 1)}" if data.sizes else ""
     return f"{m} model{'s' * (m != 1)}{clusters}"

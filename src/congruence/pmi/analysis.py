@@ -67,7 +67,7 @@ class Alignment:
         from congruence.compute.rmsd import rmsd_matrix
 
         metric = self._models.metric(self._weights, None)
-        return float(rmsd_matrix(self._models.coordinates, metric).condensed[0])
+        return float(rmsd_matrix(self._models.coordinates, metric, precision="double").condensed[0])
 
     def align(self) -> tuple[float, Placement]:
         """
@@ -83,7 +83,7 @@ class Alignment:
         from congruence.compute.rmsd import place, rmsd_matrix
 
         metric = self._models.metric(None, self._models.labels)
-        rmsd = float(rmsd_matrix(self._models.coordinates, metric).condensed[0])
+        rmsd = float(rmsd_matrix(self._models.coordinates, metric, precision="double").condensed[0])
         return rmsd, place(self._models.coordinates, [1], 0, metric)[0]
 
 
@@ -165,7 +165,7 @@ class Clustering:
 
         models = label_models(list(self.all_coords.values()))
         metric = models.metric(self.rmsd_weights, self.tmpl_coords)
-        made = rmsd_matrix(models.coordinates, metric)
+        made = rmsd_matrix(models.coordinates, metric, precision="double")
         weights: results.Weights = "none" if self.rmsd_weights is None else "residues"
         self._matrix = DistanceMatrix(
             made.condensed, made.m, made.alignment, weights, tuple(self.all_coords), made.definition

@@ -117,6 +117,7 @@ class ClusteringJob:
         made = rmsd_matrix(
             models.coordinates,
             metric,
+            precision="double",
             progress=lambda done, total: current_reporter().advance("distances", done, total),
         )
         self._matrix = replace(

@@ -22,7 +22,7 @@ is a coordinate source of any number of models that are drawn when they are
 read. `damage_run` breaks files as killed jobs do.
 
 From beads to files the modules are `system` (the complex), `arrangement` (where its
-bodies are), `sampling` (models around arrangements), `scores`, `truth`, `layout`
+bodies are), `parameters` and `sampling` (models around arrangements), `scores`, `truth`, `layout`
 (the nodes of an RMF file), `exchange`, `statfile` and `write`.
 """
 

@@ -319,6 +319,8 @@ def _accuracy_data(found: Accuracy) -> dict[str, Any]:
         "beads": found.beads,
         "average": found.average,
         "average_interval": None if interval is None else [interval.low, interval.high],
+        "interval_runs": None if interval is None else interval.runs,
+        "interval_is_crude": None if interval is None else interval.is_crude,
         "no_interval": found.no_interval,
         "minimum": found.minimum,
         "nearest_member": found.nearest,

@@ -74,6 +74,10 @@ class ClusterConfig(BaseModel):
     copies: Literal["auto", "off"] = Field(
         default="auto", description="auto: copies of one molecule may take each other's place"
     )
+    swaps: tuple[str, ...] = Field(
+        default=(),
+        description="Sub-complexes that take each other's place as one: 'A.0/B.0 A.1/B.1'",
+    )
     weights: Literal["residues", "none"] = Field(
         default="residues", description="Weight of a bead: its residues, or one"
     )
@@ -141,6 +145,8 @@ class ClusterConfig(BaseModel):
             raise ValueError("give clusters or threshold, not both")
         if self.align == "none" and self.align_on:
             raise ValueError("align_on needs align = center or superpose")
+        if self.swaps and self.copies == "off":
+            raise ValueError("swaps need copies = auto")
         if self.threshold is not None and self.method not in ("threshold", "hierarchical"):
             raise ValueError(
                 f"method {self.method} takes no threshold; choose method threshold or hierarchical"

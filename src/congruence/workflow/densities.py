@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from congruence.core.grid import DensityMap, Grid
     from congruence.core.placement import Placement
     from congruence.core.results import Cluster
     from congruence.typing import FloatArray, IntArray
@@ -47,8 +48,7 @@ def write_densities(
     reporter : Reporter
         Told of progress.
     """
-    from congruence.compute.density import common_grid, densities, gaussian_sigma
-    from congruence.core.grid import Grid
+    from congruence.compute.density import gaussian_sigma
     from congruence.io.mrc import write_mrc
 
     config, clusters = job.config, job.clustering.clusters
@@ -67,26 +67,56 @@ def write_densities(
             f"{config.map_resolution:g} Å; at most {_COARSE * sigma:.1f} Å shows its details"
         )
     used = np.unique(np.concatenate(list(selections.values())))
-    shape = {"voxel": config.voxel, "map_resolution": config.map_resolution}
-    grid = Grid.union([common_grid(p, beads=used, **shape) for p in placed])
+    grid = _grid(job, placed, used)
     reporter.say(
         f"densities of {len(selections)} selections in {len(clusters)} clusters on a grid of "
         f"{' x '.join(map(str, grid.shape))} voxels"
     )
-    for done, (cluster, models) in enumerate(zip(clusters, placed, strict=True), start=1):
-        maps = densities(
-            models,
-            job.ensemble.topology,
-            selections,
-            grid=grid,
-            map_resolution=config.map_resolution,
-        )
+    made = _maps(job, placed, selections, grid)
+    for done, (cluster, models, maps) in enumerate(
+        zip(clusters, placed, made, strict=True), start=1
+    ):
         for name, density in maps.items():
             path = folder / f"cluster.{cluster.index}" / f"{name}.mrc"
             write_mrc(path, density, notes=_notes(job))
         if config.compat:
             _write_compat(job, folder / f"cluster.{cluster.index}", cluster, models.placements)
         reporter.advance("densities of clusters", done, len(clusters))
+
+
+def _grid(job: Job, placed: Sequence[PlacedModels], beads: IntArray) -> Grid:
+    from congruence.compute.density import common_grid
+    from congruence.core.grid import Grid
+
+    config = job.config
+    shape = {"voxel": config.voxel, "map_resolution": config.map_resolution}
+    if config.engine != "local":
+        from congruence.workflow.dask_steps import cluster_grid
+
+        return cluster_grid(config.engine, placed, _names(job), beads, shape)
+    return Grid.union([common_grid(p, beads=beads, **shape) for p in placed])
+
+
+def _maps(
+    job: Job, placed: Sequence[PlacedModels], selections: Mapping[str, IntArray], grid: Grid
+) -> Iterator[dict[str, DensityMap]]:
+    """Yield the maps of one cluster after the other."""
+    from congruence.compute.density import densities
+
+    config, topology = job.config, job.ensemble.topology
+    how: dict[str, Any] = {"grid": grid, "map_resolution": config.map_resolution}
+    if config.engine != "local":
+        from congruence.workflow.dask_steps import cluster_maps
+
+        named = _names(job)
+        yield from cluster_maps(config.engine, placed, named, topology, selections, **how)
+        return
+    for models in placed:
+        yield densities(models, topology, selections, threads=config.threads, **how)
+
+
+def _names(job: Job) -> list[str]:
+    return [f"cluster.{cluster.index}" for cluster in job.clustering.clusters]
 
 
 def _notes(job: Job) -> tuple[str, ...]:

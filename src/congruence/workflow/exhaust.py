@@ -7,43 +7,40 @@ See ``docs/explanation/exhaustiveness.md`` for what each number is.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from congruence.compute.exhaustiveness_differences import unmeasured_distance
 from congruence.compute.exhaustiveness_verdicts import assess, map_verdict
-from congruence.compute.metric import Metric
-from congruence.compute.rmsd import rmsd_matrix
 from congruence.core.provenance import Losses, versions
-from congruence.core.results import Alignment, DistanceMatrix, Level
+from congruence.core.results import Level
 from congruence.errors import CheckFailedError, ConfigError
+from congruence.workflow.exhaust_distances import Distance, Measured, given_matrix, measure
 from congruence.workflow.exhaust_maps import MapMaker, write_centers
+from congruence.workflow.exhaust_report import write_report
+from congruence.workflow.exhaust_statement import statement
 from congruence.workflow.exhaust_tables import (
     SCAN_HEADER,
     against_published,
     member_rows,
     result_data,
     scan_rows,
-    statement,
 )
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
 from congruence.workflow.reporting import Reporter, Silent
-from congruence.workflow.samples import Samples, open_samples
-from congruence.workflow.swaps import swap_groups
+from congruence.workflow.samples import open_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from congruence.core.exhaustiveness import Exhaustiveness
     from congruence.core.results import Verdict
-    from congruence.core.topology import CopyGroup
     from congruence.workflow.exhaust_options import ExhaustOptions
+    from congruence.workflow.sample_files import Samples
 
 __all__ = ["ExhaustSummary", "check_levels", "exhaust"]
-
-_MANY = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +121,11 @@ def exhaust(
         reporter.say(line)
     for line in samples.warnings:
         reporter.warn(line)
-    job = _Job(samples, options, reporter)
-    result, matrix = job.assess(_published_folder(inputs, options))
-    with result_folder(out, force=force) as partial:
-        result = job.write(partial, result, matrix)
+    with ExitStack() as home:
+        job = _Job(samples, options, reporter, home, out)
+        result = job.assess(_published_folder(inputs, options))
+        with result_folder(out, force=force) as partial:
+            result = job.write(partial, result)
     return ExhaustSummary(out, result, samples.losses, options.name)
 
 
@@ -168,25 +166,20 @@ def check_levels(verdicts: Sequence[Verdict], fail_on: str | None) -> None:
 
 
 class _Job:
-    def __init__(self, samples: Samples, options: ExhaustOptions, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        options: ExhaustOptions,
+        reporter: Reporter,
+        home: ExitStack,
+        out: Path,
+    ) -> None:
         self.samples, self.options, self.reporter = samples, options, reporter
-        self.groups: tuple[CopyGroup, ...] = ()
-        self.metric: Metric | None = None
+        self._home, self._out = home, out
+        self.distance: Distance | None = None
         self.selections = {}
         if samples.ensemble is not None:
-            if options.align is None:
-                raise ConfigError(
-                    "the alignment of the distance is missing",
-                    hint="--align none when a map or a fixed part gives the frame, superpose when "
-                    "models may turn and shift, center when they may only shift.",
-                )
-            self.groups = self._groups()
-            self.metric = Metric(
-                options.align,
-                measure=options.rmsd or None,
-                weights="none" if options.compat else options.weights,
-                copies=self.groups or "off",
-            )
+            self.distance = Distance.of(samples.ensemble, options)
             self.selections = {
                 name: samples.ensemble.beads(text) for name, text in options.densities.items()
             }
@@ -195,67 +188,47 @@ class _Job:
                 "a distance matrix has no coordinates: no densities, selections or symmetry",
                 hint="Give the models themselves.",
             )
+        self.measured = self._measured()
 
-    def _groups(self) -> tuple[CopyGroup, ...]:
-        from congruence.io.sampcon import read_symmetry
-
-        assert self.samples.ensemble is not None
-        topology = self.samples.ensemble.topology
-        if self.options.symmetry is not None:
-            return swap_groups(topology, read_symmetry(self.options.symmetry))
-        if self.options.copies == "auto" and not self.options.compat:
-            return topology.copy_groups()
-        return ()
-
-    def _distances(self) -> tuple[DistanceMatrix, DistanceMatrix]:
-        """Return the distances as the tests take them, and with all their digits."""
-        samples, compat = self.samples, self.options.compat
-        if samples.matrix is not None:
-            given = samples.matrix
-            if self.options.align is not None and "not known" in given.definition.get("alignment", ""):  # fmt: skip
-                words = given.definition | {"alignment": f"{self.options.align}, as the user says"}
-                given = dataclasses.replace(
-                    given, alignment=Alignment(self.options.align), definition=words
-                )
-            return given, given
-        assert samples.ensemble is not None and self.metric is not None
-        m = len(samples.names)
-        self.reporter.say(f"distances of {m:,} models, alignment {self.metric.mode}")
-        exact = rmsd_matrix(
-            samples.ensemble,
-            self.metric,
-            dtype=np.float64 if compat or m <= _MANY else np.float32,
-            progress=lambda done, total: self.reporter.advance("distances", done, total),
+    def _measured(self) -> Measured:
+        if self.distance is None or self.samples.ensemble is None:
+            return given_matrix(self.samples, self.options, self.reporter)
+        return measure(
+            self.samples.ensemble, self.distance, self.options, self.reporter, scratch=self._scratch
         )
-        if not compat:
-            return exact, exact
-        rounded = dataclasses.replace(exact, condensed=exact.condensed.astype(np.float32))
-        return rounded, exact
 
-    def assess(self, published: Path | None) -> tuple[Exhaustiveness, DistanceMatrix]:
+    def _scratch(self) -> Path:
+        from tempfile import TemporaryDirectory
+
+        self._out.parent.mkdir(parents=True, exist_ok=True)
+        made = TemporaryDirectory(prefix=".congruence-", dir=self._out.parent)
+        return Path(self._home.enter_context(made))
+
+    def assess(self, published: Path | None) -> Exhaustiveness:
         """Run the tests that need no maps."""
         from congruence.io.sampcon_published import read_published
 
-        matrix, exact = self._distances()
+        measured = self.measured
         result = assess(
-            matrix,
+            measured.pairs,
             self.samples.n_a,
             self.samples.scores,
             settings=self.options.settings,
-            exact=exact,
+            other=measured.other,
             progress=lambda done, total: self.reporter.advance("thresholds", done, total),
         )
-        result = self._with_uncertainty(result, matrix)
+        result = self._with_uncertainty(result)
+        rows = result.differences
+        if self.distance is not None and self.distance.other is not None and measured.other is None:
+            own = unmeasured_distance(result.definition, measured.pairs.m, result.mode)
+            rows = (own, *rows)
+        verdicts = result.verdicts
         if published is not None:
-            rows, verdict = against_published(result, read_published(published))
-            result = dataclasses.replace(
-                result,
-                differences=(*result.differences, *rows),
-                verdicts=(*result.verdicts, verdict),
-            )
-        return result, matrix
+            more, verdict = against_published(result, read_published(published))
+            rows, verdicts = (*rows, *more), (*verdicts, verdict)
+        return dataclasses.replace(result, differences=rows, verdicts=verdicts)
 
-    def _with_uncertainty(self, result: Exhaustiveness, matrix: DistanceMatrix) -> Exhaustiveness:
+    def _with_uncertainty(self, result: Exhaustiveness) -> Exhaustiveness:
         from congruence.compute.exhaustiveness_uncertainty import with_uncertainty
 
         samples = self.samples
@@ -266,50 +239,49 @@ class _Job:
             return result
         self.reporter.say("resampling runs (--no-uncertainty leaves this out)")
         return with_uncertainty(
-            result, matrix, samples.origins, samples.scores, seed=self.options.seed
+            result, self.measured.pairs, samples.origins, samples.scores, seed=self.options.seed
         )
 
-    def write(
-        self, partial: Path, result: Exhaustiveness, matrix: DistanceMatrix
-    ) -> Exhaustiveness:
+    def write(self, partial: Path, result: Exhaustiveness) -> Exhaustiveness:
         """Write everything; return the result with its maps."""
         from congruence.io.matrix import save_matrix
         from congruence.io.store import write_csv, write_json
         from congruence.plots.exhaustiveness import save_figures
 
-        options = self.options
+        options, matrix = self.options, self.measured.matrix
         json_name = f"{options.name}.output.json" if options.compat else "exhaustiveness.json"
         result = self._with_maps(partial, result)
         centers = write_centers(partial, self.samples, result, json_name=json_name)
         if options.compat:
-            self._write_compat(partial, result, matrix, centers)
-        else:
+            self._write_compat(partial, result, centers)
+        elif matrix is not None:
             save_matrix(matrix, partial)
         write_json(partial / "exhaustiveness.json", result_data(result, options.name))
         write_csv(partial / "scan.csv", SCAN_HEADER, scan_rows(result))
         distances: dict[int, float] = {}
         for cluster in result.clusters:
-            row = matrix.row(cluster.center)
-            distances.update({int(i): float(row[i]) for i in cluster.members})
+            to_center = self.measured.pairs.to_center(cluster.members)
+            distances.update(zip(cluster.members.tolist(), to_center.tolist(), strict=True))
         header, rows = member_rows(result, self.samples, distances)
         write_csv(partial / "models.csv", header, rows)
         text = statement(result, options.name) + "\n"
         (partial / "statement.txt").write_text(text, encoding="utf-8")
         self.reporter.say("drawing")
-        save_figures(result, self.samples.scores, partial, name=options.name)
+        figures = save_figures(result, self.samples.scores, partial, name=options.name)
+        write_report(partial, result, figures, self.samples, options)
         self._write_run_json(partial)
         return result
 
     def _with_maps(self, partial: Path, result: Exhaustiveness) -> Exhaustiveness:
         if not self.selections or not result.clusters or self.samples.ensemble is None:
             return result
-        assert self.metric is not None
+        assert self.distance is not None
         options = self.options
         maker = MapMaker(
             self.samples.ensemble,
             self.samples.n_a,
-            self.metric,
-            self.groups,
+            self.distance.metric,
+            self.distance.groups,
             self.selections,
             options.voxel,
             options.map_resolution,
@@ -321,18 +293,18 @@ class _Job:
         )
 
     def _write_compat(
-        self,
-        partial: Path,
-        result: Exhaustiveness,
-        matrix: DistanceMatrix,
-        centers: tuple[str, ...],
+        self, partial: Path, result: Exhaustiveness, centers: tuple[str, ...]
     ) -> None:
-        from congruence.io.sampcon_write import output_data, write_identities, write_protocol
-        from congruence.io.store import write_json
+        from congruence.io.sampcon_write import (
+            output_data,
+            write_identities,
+            write_output_json,
+            write_protocol,
+        )
 
         samples, options = self.samples, self.options
         given = options.threshold is not None
-        write_protocol(partial, options.name, result, matrix, given=given)
+        write_protocol(partial, options.name, result, self.measured.matrix, given=given)
         inputs: dict[str, Any] = {"input_frames": list(samples.names)}
         if samples.kind == "frames":
             inputs = {"input_files": dict(zip("AB", samples.files, strict=False))}
@@ -345,7 +317,7 @@ class _Job:
             centers=centers,
             given=given,
         )
-        write_json(partial / f"{options.name}.output.json", data)
+        write_output_json(partial / f"{options.name}.output.json", data)
 
     def _write_run_json(self, partial: Path) -> None:
         from congruence.io.store import file_key, write_json

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from congruence.core.topology import CopyGroup
     from congruence.typing import FloatArray, IntArray
     from congruence.workflow.reporting import Reporter
-    from congruence.workflow.samples import Samples
+    from congruence.workflow.sample_files import Samples
 
 __all__ = ["MapMaker", "write_centers"]
 

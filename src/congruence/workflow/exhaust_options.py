@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from congruence.compute.exhaustiveness_verdicts import Settings
 from congruence.errors import ConfigError
+from congruence.workflow.memory import parse_bytes
+from congruence.workflow.resources import Resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,12 @@ class ExhaustOptions:
         Seed of everything random.
     uncertainty : bool
         Whether to resample runs, where they are known.
+    engine, device : str
+        What computes distances, see `congruence.workflow.resources.Resources`.
+    memory : str or None
+        Memory that may be taken, such as ``"4G"``; what is at hand by default.
+    threads : int or None
+        Threads; all available cores by default.
 
     Raises
     ------
@@ -95,6 +103,10 @@ class ExhaustOptions:
     published: Path | None = None
     seed: int = 0
     uncertainty: bool = True
+    engine: str = "local"
+    device: Literal["cpu", "gpu"] = "cpu"
+    memory: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name or self.name.startswith("."):
@@ -105,9 +117,19 @@ class ExhaustOptions:
         for word, value in (("step", self.step), ("threshold", self.threshold), ("voxel", self.voxel)):  # fmt: skip
             if value is not None and not value > 0:
                 raise ConfigError(f"{word} is {value}, expected a positive number of Å")
+        if self.engine != "local" and self.engine.partition(":")[0] != "dask":
+            raise ConfigError(f"engine is {self.engine!r}, expected local, dask or dask:ADDRESS")
+        if self.memory is not None:
+            parse_bytes(self.memory)
 
     @property
     def settings(self) -> Settings:
         """The part that `assess` is told."""
         mode: Literal["right", "compat"] = "compat" if self.compat else "right"
         return Settings(mode, self.step, self.threshold, self.smallest, seed=self.seed)
+
+    @property
+    def resources(self) -> Resources:
+        """What distances are computed with."""
+        memory = None if self.memory is None else parse_bytes(self.memory)
+        return Resources(self.engine, self.device, memory=memory, threads=self.threads)

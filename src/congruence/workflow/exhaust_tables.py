@@ -1,4 +1,4 @@
-"""What an exhaustiveness test came to, as data, tables and a sentence for a paper."""
+"""What an exhaustiveness test came to, as data and tables."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from congruence.core.exhaustiveness import REFERENCE, Difference
+from congruence.core.exhaustiveness import Difference
 from congruence.core.provenance import versions
 from congruence.core.results import Level, Verdict
-from congruence.workflow.exhaust_uncertainty import uncertainty_data, uncertainty_sentence
+from congruence.workflow.exhaust_statement import statement
+from congruence.workflow.exhaust_uncertainty import uncertainty_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from congruence.core.exhaustiveness import Exhaustiveness, SampledCluster, SamplingPrecision
     from congruence.io.sampcon_published import Published
-    from congruence.workflow.samples import Samples
+    from congruence.workflow.sample_files import Samples
 
 __all__ = [
     "SCAN_HEADER",
@@ -24,7 +25,6 @@ __all__ = [
     "member_rows",
     "result_data",
     "scan_rows",
-    "statement",
 ]
 
 SCAN_HEADER = (
@@ -179,89 +179,6 @@ def _cluster(cluster: SampledCluster) -> dict[str, Any]:
         "mean_pairwise": cluster.mean_pairwise,
         "members": cluster.members,
     }
-
-
-_ALIGNED = {
-    "none": "without alignment",
-    "center": "after removing the centroids",
-    "superpose": "after optimal superposition",
-}
-
-
-def statement(result: Exhaustiveness, name: str) -> str:
-    """
-    Say the result in sentences that can go into a paper.
-
-    Parameters
-    ----------
-    result : Exhaustiveness
-        The result.
-    name : str
-        Name of the system.
-
-    Returns
-    -------
-    text : str
-        One paragraph. It says so when the sampling is not exhaustive.
-    """
-    n_a, n_b = result.sizes
-    found = result.precision
-    weights = result.definition.get("weights", "")
-    weighted = ", weighted by residues," if weights == "residues" else ""
-    parts = [
-        f"Exhaustiveness of the sampling of {name} was tested on two samples of {n_a} and {n_b} "
-        f"models (Viswanath et al. 2017, doi:{REFERENCE}) with congruence "
-        f"{versions()['congruence']}. "
-        + (
-            "Distances between models were given."
-            if "not known" in result.definition.get("alignment", "")
-            else f"Distances between models are RMSDs{weighted} {_ALIGNED[str(result.alignment)]}."
-        )
-    ]
-    if result.scores is not None:
-        s = result.scores
-        alike = "differ" if s.verdict.level is Level.FAIL else "are alike"
-        parts.append(
-            f"The score distributions of the samples {alike} (Kolmogorov-Smirnov D = {s.d:.2f}, "
-            f"p = {s.p[s.used]:.2g}, {s.used})."
-        )
-    p, v, coverage = found.reported
-    if not found.converged:
-        parts.append(
-            "At no clustering threshold do both samples contribute to the clusters in proportion: "
-            "the sampling is not exhaustive, and no sampling precision is given."
-        )
-    elif found.single:
-        parts.append(
-            f"The sampling precision is {found.threshold:.1f} Å; there one cluster holds {coverage:.0f} % of "
-            f"the models, so that the chi-square test cannot fail; "
-            f"the samples were compared by their distances (energy coefficient "
-            f"{result.labels.share:.3f}, p = {result.labels.p:.2g})."
-        )
-    else:
-        parts.append(
-            f"The sampling precision is {found.threshold:.1f} Å (resolved to "
-            f"{found.resolution:.2g} Å; chi-square p = {p:.2g}, Cramér's V = {v:.3f}, "
-            f"{coverage:.0f} % of the models in {found.point.kept} clusters)."
-        )
-    if result.uncertainty is not None and found.converged:
-        parts += [s for s in (uncertainty_sentence(result.uncertainty),) if s]
-    parts += [_cluster_sentence(c, sum(result.sizes)) for c in result.clusters[:3]]
-    if result.maps:
-        parts.append(
-            "Localization densities of the two samples correlate by "
-            f"{min(m.cc for m in result.maps):.2f} or better."
-        )
-    return " ".join(parts)
-
-
-def _cluster_sentence(cluster: SampledCluster, models: int) -> str:
-    n = len(cluster.members)
-    return (
-        f"Cluster {cluster.index} holds {100.0 * n / models:.0f} % of the models "
-        f"({cluster.sizes[0]} and {cluster.sizes[1]}) with a precision of "
-        f"{cluster.precision:.1f} Å (mean distance to its center)."
-    )
 
 
 def against_published(

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from congruence.core.uncertainty import Resampled, SamplingUncertainty
 
-__all__ = ["uncertainty_data", "uncertainty_rows", "uncertainty_sentence"]
+__all__ = ["RUNNING", "uncertainty_data", "uncertainty_rows", "uncertainty_sentence"]
 
+
+RUNNING = "while sampling"
+"""First column of the rows on growing parts of the sampling, which a figure shows too."""
 
 _MOST_CLUSTERS = 10
 
@@ -107,7 +110,7 @@ def uncertainty_rows(found: SamplingUncertainty) -> list[tuple[str, str]]:
         value = f"{alone.value:.2f} \u00c5" if math.isfinite(alone.value) else "none"
         how = "by runs" if alone.unit == "run" else "one run, its models parted at random"
         rows.append((f"sampling precision, {alone.sample} alone", f"{value} ({how})"))
-    rows += [("while sampling", line) for line in found.running.lines]
+    rows += [(RUNNING, line) for line in found.running.lines]
     numbers = (found.precision, *found.populations, *found.score_intervals.values())
     notes = [n.note for n in numbers if n.note and n.is_known]
     rows += [("note", note) for note in dict.fromkeys((*notes, *found.notes))]

@@ -141,6 +141,7 @@ def read_coordinates(
     resolution: float,
     state: int | Literal["all"],
     advance: Callable[[int, int], None] = lambda done, total: None,
+    engine: str = "local",
 ) -> tuple[FloatArray, Topology]:
     """
     Read the global coordinates of the models of a table.
@@ -157,6 +158,8 @@ def read_coordinates(
         State to read.
     advance : callable
         Called with models done and in all.
+    engine : str
+        ``"local"``, or the Dask cluster whose workers read.
 
     Returns
     -------
@@ -192,7 +195,8 @@ def read_coordinates(
         advance(len(table), len(table))
     else:
         read = _Reading(pool, table, files, topology)
-        differing = read.fill(coordinates, resolution, chosen, advance)
+        fill = read.fill if engine == "local" else partial(read.fill_on, engine)
+        differing = fill(coordinates, resolution, chosen, advance)
         if named and np.isfinite(coordinates).all():
             cache.store(named[0], coordinates[named[1]], {"differing": differing})
     if differing:
@@ -262,6 +266,35 @@ class _Reading:
                 for _, future in waiting:
                     future.cancel()
         return differing
+
+    def fill_on(
+        self,
+        engine: str,
+        coordinates: FloatArray,
+        resolution: float,
+        state: int | None,
+        advance: Callable[[int, int], None],
+    ) -> int:
+        """Fill the rows with the workers of a Dask cluster; return what `fill` returns."""
+        from congruence.workflow.dask_steps import read_files
+
+        found, differing, stopped = read_files(
+            engine,
+            [(path, self._table.frame[rows].tolist()) for path, rows in self._files],
+            len(self._topology),
+            resolution=resolution,
+            state=state,
+            advance=lambda done: advance(done, len(self._table)),
+        )
+        if stopped:
+            # What is wrong with the file is found and told as on one machine.
+            self._differs(self._pool.get(stopped), stopped, resolution, state)
+            raise InputError(
+                f"Dask workers cannot read {stopped}, which this machine can",
+                hint="Workers must see the runs under the same paths and with the same rights.",
+            )
+        coordinates[np.concatenate([rows for _, rows in self._files])] = found
+        return len(differing)
 
     def _differs(self, file: RmfFile, path: str, resolution: float, state: int | None) -> bool:
         mine = file.topology(resolution, state=state)

@@ -24,7 +24,12 @@ _P, _V = 0.05, 0.10
 
 
 def one_line(
-    models: ModelTable, matrix: DistanceMatrix, clustering: Clustering, *, seed: int = 0
+    models: ModelTable,
+    matrix: DistanceMatrix,
+    clustering: Clustering,
+    *,
+    seed: int = 0,
+    sample: IntArray | None = None,
 ) -> str:
     """
     Say whether two halves of the runs have the same clusters.
@@ -34,11 +39,13 @@ def one_line(
     models : ModelTable
         The models, with their runs.
     matrix : DistanceMatrix
-        Their distances in Å.
+        Their distances in Å, or those of a sample.
     clustering : Clustering
         Their clusters.
     seed : int
         Seed of the choice among equally even halves.
+    sample : ndarray, dtype=int64, shape=(s,), optional
+        Which models `matrix` is of; all by default.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def one_line(
         return f"{head}: too uneven for two samples"
     parts = (
         _populations(in_a, clustering),
-        _precision(in_a, matrix),
+        _precision(in_a, matrix, sample),
         "" if split.unit == "run" else "the halves are of one run and not independent",
     )
     return f"{head}: {'; '.join(p for p in parts if p)}. The test itself: congruence exhaust"
@@ -102,7 +109,7 @@ def _populations(in_a: BoolArray, clustering: Clustering) -> str:
     )
 
 
-def _precision(in_a: BoolArray, matrix: DistanceMatrix) -> str:
+def _precision(in_a: BoolArray, matrix: DistanceMatrix, sample: IntArray | None) -> str:
     from congruence.compute.exhaustiveness import sampling_precision, scan_bins
     from congruence.compute.scan import bin_distances
 
@@ -113,7 +120,9 @@ def _precision(in_a: BoolArray, matrix: DistanceMatrix) -> str:
     if not high > low:
         return "all models are equally far apart"
     thresholds = np.linspace(low, high, _THRESHOLDS + 1)[1:]
-    found = sampling_precision(scan_bins(bin_distances(few, thresholds), in_a[used]))
+    models = used if sample is None else sample[used]
+    found = sampling_precision(scan_bins(bin_distances(few, thresholds), in_a[models]))
+    of = "" if sample is None else f", from {len(models)} models of a sample"
     if not found.converged:
-        return "no threshold at which the halves agree"
-    return f"sampling precision about {found.threshold:.2g} Å"
+        return f"no threshold at which the halves agree{of}"
+    return f"sampling precision about {found.threshold:.2g} Å{of}"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
+from congruence.workflow.close_pairs import close_pairs
+from congruence.workflow.dask_cluster import on_engine
 from congruence.workflow.folder import check_target
 from congruence.workflow.glance import one_line
-from congruence.workflow.large import check_memory, remove_tiles
+from congruence.workflow.large import remove_tiles
 from congruence.workflow.outcome import Job
+from congruence.workflow.planning import tell_plan
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
 from congruence.workflow.resources import Resources
 from congruence.workflow.results import write_job
 from congruence.workflow.steps import ChosenModels, open_runs
+from congruence.workflow.streamed import Streaming, cluster_streamed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +30,16 @@ if TYPE_CHECKING:
     from congruence.core.results import Clustering, DistanceMatrix
     from congruence.core.topology import Topology
     from congruence.workflow.config import ClusterConfig
+    from congruence.workflow.planning import JobPlan
 
-__all__ = ["JobSummary", "cluster_runs", "job_metric", "measure", "partition"]
+__all__ = [
+    "JobSummary",
+    "cluster_models",
+    "cluster_runs",
+    "job_metric",
+    "measure",
+    "partition",
+]
 
 _ALIGN_HINT = (
     "Use 'none' when an EM map or a fixed part gives the frame, 'superpose' when the whole "
@@ -60,6 +70,7 @@ class JobSummary:
     losses: Losses
 
 
+@on_engine
 def cluster_runs(
     config: ClusterConfig,
     out: Path,
@@ -67,6 +78,7 @@ def cluster_runs(
     force: bool = False,
     dry_run: bool = False,
     reporter: Reporter | None = None,
+    resources: Resources | None = None,
 ) -> JobSummary:
     """
     Choose models, measure distances, cluster, and write the result folder.
@@ -83,6 +95,8 @@ def cluster_runs(
         Stop before coordinates are read, after telling what would be done.
     reporter : Reporter, optional
         Told of progress.
+    resources : Resources, optional
+        What to compute with; what `config` says by default.
 
     Returns
     -------
@@ -107,28 +121,79 @@ def cluster_runs(
     refuse_losses(losses, strict=config.strict)
     topology = _first_topology(chosen, config, reporter)
     _check_selections(config, topology, len(chosen))
-    _tell_plan(config, chosen, topology, reporter)
+    resources = resources or Resources.of(config)
+    models = (len(chosen), chosen.total)
+    plan = tell_plan(config, topology, models, reporter, resources=resources, folder=out)
     if dry_run:
         return JobSummary(out, len(chosen), None, losses)
     ensemble = chosen.load(
         resolution=config.resolution,
         state=config.state,
         advance=lambda done, total: reporter.advance("reading models", done, total),
+        engine=config.engine,
     )
+    ensemble = replace(ensemble, topology=ensemble.topology.with_units(config.swaps))
     told = tell_losses(losses, reporter, since=told)
     refuse_losses(losses, strict=config.strict)
     tiles = out.with_name(f"{out.name}.tiles")
-    matrix, metric = measure(config, ensemble, reporter, tiles=tiles)
-    clustering = partition(config, matrix, ensemble.models, reporter)
-    glance = one_line(ensemble.models, matrix, clustering, seed=config.seed)
-    job = Job(
-        ensemble, matrix, clustering, metric, config, chosen.pool, chosen.total, chosen.log, glance
-    )
+    outcome = cluster_models(config, ensemble, plan, tiles, reporter=reporter, resources=resources)
+    job = replace(outcome, pool=chosen.pool, total=chosen.total, log=chosen.log)
     write_job(job, out, force=force, reporter=reporter)
-    reporter.say(glance)
+    reporter.say(job.exhaustiveness)
     remove_tiles(tiles, len(chosen))
     tell_losses(losses, reporter, since=told)
-    return JobSummary(out, len(chosen), clustering, losses)
+    return JobSummary(out, len(chosen), job.clustering, losses)
+
+
+def cluster_models(
+    config: ClusterConfig,
+    ensemble: Ensemble,
+    plan: JobPlan,
+    tiles: Path,
+    *,
+    reporter: Reporter,
+    resources: Resources,
+) -> Job:
+    """
+    Measure distances and cluster, with or without a matrix in memory.
+
+    Parameters
+    ----------
+    config : ClusterConfig
+        The job.
+    ensemble : Ensemble
+        The models.
+    plan : JobPlan
+        How the distances are kept.
+    tiles : Path
+        Folder for tiles of distances. Not removed here.
+    reporter : Reporter
+        Told of progress.
+    resources : Resources
+        What to compute with.
+
+    Returns
+    -------
+    job : Job
+        What a result folder is made from; of its files nothing is known yet.
+    """
+    table = ensemble.models
+    if plan.kept:
+        matrix, metric = measure(config, ensemble, reporter, tiles=tiles, resources=resources)
+        clustering = partition(config, matrix, table, reporter)
+        notes = {"plan": plan.record()}
+        if config.method == "threshold" and config.threshold is not None:
+            close = close_pairs(matrix, config.threshold)
+            reporter.say(close.text())
+            notes |= close.record()
+        glance = one_line(table, matrix, clustering, seed=config.seed)
+        job = Job(ensemble, matrix, clustering, metric, config, total=len(table))
+        return replace(job, exhaustiveness=glance, notes=notes)
+    streaming = Streaming(config, ensemble, job_metric(config), plan, resources, tiles, reporter)
+    found = cluster_streamed(streaming)
+    glance = one_line(table, found.matrix, found.clustering, seed=config.seed, sample=found.sample)
+    job = Job(ensemble, found.matrix, found.clustering, streaming.metric, config, total=len(table))
+    return replace(job, exhaustiveness=glance, notes=found.notes, streamed=found)
 
 
 def _complete(config: ClusterConfig) -> None:
@@ -167,7 +232,7 @@ def _first_topology(chosen: ChosenModels, config: ClusterConfig, reporter: Repor
     every = file.topology(config.resolution)
     states = sorted({m.state for m in every.molecules})
     if config.state == "all":
-        return every
+        return every.with_units(config.swaps)
     topology = file.topology(config.resolution, state=config.state)
     if not len(topology):
         raise InputError(
@@ -179,7 +244,7 @@ def _first_topology(chosen: ChosenModels, config: ClusterConfig, reporter: Repor
             f"states: {', '.join(map(str, states))}; state {config.state} is analysed "
             "(--state chooses another, or all)"
         )
-    return topology
+    return topology.with_units(config.swaps)
 
 
 def _check_selections(config: ClusterConfig, topology: Topology, models: int) -> None:
@@ -220,35 +285,13 @@ def job_metric(config: ClusterConfig) -> Metric:
     )
 
 
-def _tell_plan(
-    config: ClusterConfig, chosen: ChosenModels, topology: Topology, reporter: Reporter
-) -> None:
-    from congruence.compute.rmsd import estimate
-    from congruence.core.selection import parse
-
-    measured = np.any([parse(text).mask(topology) for text in config.rmsd], axis=0)
-    groups = []
-    for group in topology.copy_groups() if config.copies == "auto" else ():
-        listed = f"{group.molecule} (copies {', '.join(map(str, group.copies))})"
-        chosen_beads = measured[group.beads]
-        if chosen_beads.any() and (chosen_beads == chosen_beads[0]).all():
-            groups.append(group)
-            reporter.say(f"interchangeable copies: {listed}")
-        else:
-            reporter.say(f"copies keep their places, as --rmsd does not name them alike: {listed}")
-    plan = estimate(
-        len(chosen),
-        int(np.count_nonzero(measured)),
-        alignment=config.align or "none",
-        copies=[len(g.copies) for g in groups],
-    )
-    reporter.say(f"models: {len(chosen):,} of {chosen.total:,}, {len(topology):,} beads each")
-    reporter.say(f"plan: {plan.text()}")
-    check_memory(len(chosen), len(topology))
-
-
 def measure(
-    config: ClusterConfig, ensemble: Ensemble, reporter: Reporter, *, tiles: Path | None = None
+    config: ClusterConfig,
+    ensemble: Ensemble,
+    reporter: Reporter,
+    *,
+    tiles: Path | None = None,
+    resources: Resources | None = None,
 ) -> tuple[DistanceMatrix, Metric]:
     """
     Compute the distances that a configuration defines.
@@ -263,6 +306,8 @@ def measure(
         Told of progress.
     tiles : Path, optional
         Folder for the checkpoint of a large job.
+    resources : Resources, optional
+        What to compute with; what `config` says by default.
 
     Returns
     -------
@@ -277,7 +322,7 @@ def measure(
     matrix = measure_distances(
         ensemble,
         metric,
-        resources=Resources.of(config),
+        resources=resources or Resources.of(config),
         tiles=tiles,
         progress=lambda done, total: reporter.advance("distances", done, total),
     )

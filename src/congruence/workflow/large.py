@@ -13,6 +13,7 @@ from congruence.core.results import DistanceMatrix
 from congruence.core.topology import CopyGroup
 from congruence.errors import InputError
 from congruence.workflow.memory import memory_at_hand
+from congruence.workflow.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,18 +22,13 @@ if TYPE_CHECKING:
     from congruence.compute.metric import Metric
     from congruence.compute.plan import MatrixPlan
     from congruence.core.ensemble import Ensemble
-    from congruence.workflow.resources import Resources
 
 __all__ = [
-    "CHECKPOINT_PAIRS",
     "check_memory",
     "distances_key",
     "measure_distances",
     "remove_tiles",
 ]
-
-CHECKPOINT_PAIRS = 50_000_000
-"""From so many pairs on (10,000 models) tiles of distances are kept until the job is done."""
 
 _DOUBLE_UP_TO = 3000
 _BLOCK = 1024
@@ -44,7 +40,6 @@ def measure_distances(
     *,
     resources: Resources | None = None,
     tiles: Path | None = None,
-    checkpoint_pairs: int = CHECKPOINT_PAIRS,
     progress: Callable[[int, int], None] | None = None,
 ) -> DistanceMatrix:
     """
@@ -57,13 +52,11 @@ def measure_distances(
     metric : Metric
         The definition of the distance.
     resources : Resources, optional
-        What to compute with; threads of this process and the memory at hand by
-        default. Memory decides whether the distances can be kept, not what they are.
+        What to compute with; threads of this process by default. Memory decides
+        whether the distances can be kept, not what they are.
     tiles : Path, optional
         Folder for the tiles of a large job, which continues from them after it
-        was interrupted. Not removed here.
-    checkpoint_pairs : int
-        Number of pairs from which on `tiles` is used.
+        was interrupted, from ``resources.checkpoint_pairs`` on. Not removed here.
     progress : callable, optional
         Called with the number of tiles done and of all tiles.
 
@@ -75,17 +68,18 @@ def measure_distances(
     Raises
     ------
     InputError
-        If the distances do not fit in memory.
+        If the distances do not fit in the memory that `resources` names.
     OutputError
         If `tiles` is a folder of another job, or cannot be written.
     """
     from congruence.compute.compression import compressed_matrix, compressed_tiles
+    from congruence.compute.plan import plan_matrix
     from congruence.io.tiles import DistanceFolder
-    from congruence.workflow.resources import Resources
 
-    m = len(ensemble)
+    m, n, _ = ensemble.shape
     resources = resources or Resources()
-    plan = check_memory(m, ensemble.shape[1], memory=resources.memory)
+    if resources.memory is not None:
+        check_memory(m, n, memory=resources.memory)
     how: dict[str, Any] = {
         "tiler": resources.tiler(),
         "precision": resources.precision,
@@ -93,11 +87,12 @@ def measure_distances(
         "progress": progress,
     }
     dtype = np.float64 if m <= _DOUBLE_UP_TO else np.float32
-    if tiles is None or m * (m - 1) // 2 < checkpoint_pairs:
+    if tiles is None or m * (m - 1) // 2 < resources.checkpoint_pairs:
         return compressed_matrix(ensemble, metric, dtype=dtype, **how)
-    key = distances_key(ensemble, metric)
-    folder = DistanceFolder(tiles, m, key=key, edge=plan.edge, dtype=dtype)
-    definition = compressed_tiles(ensemble, folder, metric, edge=plan.edge, **how)
+    key = distances_key(ensemble, metric, resources)
+    edge = plan_matrix(m, n, resources.bytes, rate=1e11).edge
+    folder = DistanceFolder(tiles, m, key=key, edge=edge, dtype=dtype)
+    definition = compressed_tiles(ensemble, folder, metric, edge=edge, **how)
     weights = metric.weights if isinstance(metric.weights, str) else "given"
     return DistanceMatrix(
         folder.condensed(), m, metric.mode, weights, ensemble.models.names, definition
@@ -135,12 +130,12 @@ def check_memory(m: int, n: int, *, memory: int | None = None) -> MatrixPlan:
     raise InputError(
         f"the distances of {m:,} models take {needed:.1f} GB and work space; "
         f"{at_hand:.1f} GB of memory are at hand",
-        hint="Choose fewer models (--best, --every), or cluster without a matrix from Python: "
+        hint="Choose fewer models, or cluster without a matrix: 'congruence cluster' does, and "
         "congruence.compute.streaming.threshold_clusters and congruence.compute.medoids.clara.",
     )
 
 
-def distances_key(ensemble: Ensemble, metric: Metric) -> str:
+def distances_key(ensemble: Ensemble, metric: Metric, resources: Resources | None = None) -> str:
     """
     Name the distances of an ensemble by the content that they follow from.
 
@@ -150,17 +145,24 @@ def distances_key(ensemble: Ensemble, metric: Metric) -> str:
         The models.
     metric : Metric
         The definition of the distance.
+    resources : Resources, optional
+        What they are computed with.
 
     Returns
     -------
     key : str
-        Another one for other coordinates, beads, definition or versions.
+        Another one for other coordinates, beads, definition, precision, device
+        or versions; the same for any memory, threads or engine.
     """
     digest = hashlib.sha256()
     for start in range(0, len(ensemble), _BLOCK):
         block = np.ascontiguousarray(ensemble.coordinates[start : start + _BLOCK])
         digest.update(block.data)
-    return content_key(digest.hexdigest(), ensemble.topology.key, _metric_words(metric), versions())
+    how = resources or Resources()
+    return content_key(
+        *(digest.hexdigest(), ensemble.topology.key, _metric_words(metric), versions()),
+        *(how.precision, how.device, *map(str, ensemble.topology.units)),
+    )
 
 
 def _metric_words(metric: Metric) -> dict[str, str]:

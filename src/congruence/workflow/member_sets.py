@@ -80,12 +80,18 @@ def read_sets(
             "'superpose' or 'center' to bring each pair together first.",
         )
     from congruence.io.matrix import load_matrix
+    from congruence.io.matrix_absent import is_absent
 
     own = dict.fromkeys(f.parent for f, c in zip(folders, configs, strict=True) if c is not None)
-    matrices = {parent: load_matrix(parent) for parent in own}
+    matrices = {parent: None if is_absent(parent) else load_matrix(parent) for parent in own}
     # Where it is not needed, models are taken as they are.
     alignment = Alignment(config.align or "none")
-    sets = [_set(folder, config, pool, matrices.get(folder.parent)) for folder in folders]
+    sets = [
+        _own_set(folder, config, pool, matrices[folder.parent])
+        if folder.parent in matrices
+        else _set(folder, config, pool)
+        for folder in folders
+    ]
     _same_topology(sets)
     spread = Spread(
         alignment,
@@ -145,11 +151,7 @@ def _agreed(
     return ClusterConfig.checked({**base.model_dump(), **options}, where="the options")
 
 
-def _set(
-    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix | None
-) -> MemberSet:
-    if matrix is not None:
-        return _own_set(folder, config, pool, matrix)
+def _set(folder: Path, config: ClusterConfig, pool: FramePool) -> MemberSet:
     written = _written(folder)
     if not written:
         raise InputError(
@@ -182,7 +184,7 @@ def _from_members(
             )
         points.append(file.coordinates([0], config.resolution, state=state)[0])
     assert first is not None
-    return np.stack(points), first
+    return np.stack(points), first.with_units(config.swaps)
 
 
 def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
 
 
 def _own_set(
-    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix
+    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix | None
 ) -> MemberSet:
     from congruence.io.store import read_csv, read_json
     from congruence.workflow.saved import read_models
@@ -252,6 +254,7 @@ def _placed(
             hint="Run this in the folder where 'congruence cluster' ran, or cluster again with "
             "--members all.",
         ) from error
+    topology = topology.with_units(config.swaps)
     ensemble = Ensemble(coordinates, topology, table)
     every = np.arange(len(table))
     placements = place(ensemble, every, 0, job_metric(config))

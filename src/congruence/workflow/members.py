@@ -131,9 +131,9 @@ class ClusterWriter:
         from congruence.io.cif import write_cif
         from congruence.io.pdb import pdb_fits, write_pdb
 
-        topology = self.ensemble.topology
+        topology, table = self.ensemble.topology, self.ensemble.models
         points = placement.apply(self.ensemble.coordinates[model], topology.copy_groups())
-        title = f"model {self.ensemble.models.names[model]}"
+        title = f"model {table.file[model]}|{table.frame[model]}"
         if pdb_fits(topology, points):
             write_cif(folder / f"{position}.cif", points, topology, title=title)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from congruence.core.provenance import Losses, versions
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from congruence.core.ensemble import Ensemble
     from congruence.core.results import Clustering, DistanceMatrix
     from congruence.workflow.config import ClusterConfig
+    from congruence.workflow.describing import Description
     from congruence.workflow.frames import FramePool
 
 __all__ = ["Job"]
@@ -48,6 +49,11 @@ class Job:
         Files that were read beside those of the models.
     earlier : tuple of mapping
         What the job that this one continues has recorded of its inputs.
+    streamed : Description, optional
+        What is known of distances that were not kept; `matrix` is then that
+        of its sample.
+    notes : mapping of str to Any
+        On the distances, for ``run.json``.
     """
 
     ensemble: Ensemble
@@ -61,6 +67,8 @@ class Job:
     exhaustiveness: str = ""
     inputs: tuple[str, ...] = ()
     earlier: tuple[Mapping[str, Any], ...] = ()
+    streamed: Description | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def losses(self) -> Losses:

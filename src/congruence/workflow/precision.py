@@ -7,15 +7,14 @@ precision`` reads clusters that were written before and writes the same.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from congruence.core.placement import PlacedModels, bead_order
-from congruence.core.results import Alignment
+from congruence.core.placement import PlacedModels
 from congruence.core.selection import Selection, Term, parse
 from congruence.core.sources import ArraySource
-from congruence.errors import ConfigError
 from congruence.workflow.member_sets import read_sets
 from congruence.workflow.precision_report import (
     ALL,
@@ -25,10 +24,11 @@ from congruence.workflow.precision_report import (
     SetReport,
 )
 from congruence.workflow.reporting import Reporter, Silent
-from congruence.workflow.spread import MemberSet, Spread
+from congruence.workflow.set_measure import SetMeasure
+from congruence.workflow.spread import MatrixPart, MemberSet, Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from congruence.core.placement import Placement
@@ -46,7 +46,6 @@ __all__ = [
     "write_precision",
 ]
 
-_QUICK = 100_000
 _IN_MEMORY = 20_000_000
 _TOO_LONG = "left out to stay quick; 'congruence precision' computes it"
 
@@ -57,6 +56,7 @@ def measure_precision(
     options: PrecisionOptions | None = None,
     *,
     reporter: Reporter | None = None,
+    engine: str = "local",
 ) -> PrecisionReport:
     """
     Compute precision and fluctuation of clusters.
@@ -71,6 +71,8 @@ def measure_precision(
         What is computed.
     reporter : Reporter, optional
         Told of progress.
+    engine : str
+        ``"local"``, or the Dask cluster for RMSDs within clusters and fluctuations.
 
     Returns
     -------
@@ -87,10 +89,10 @@ def measure_precision(
     options, reporter = options or PrecisionOptions(), reporter or Silent()
     topology = sets[0].topology
     beads = _selections(topology, spread, options)
-    measure = _Measure(topology, spread, options)
+    measure = SetMeasure(topology, spread, options, engine)
     reports = []
-    for done, members in enumerate(sets, start=1):
-        reports.append(_within(members, beads, measure))
+    for done, report in enumerate(_within(sets, beads, measure), start=1):
+        reports.append(report)
         reporter.advance("precision within clusters", done, len(sets))
     pairs = [(i, j) for j in range(len(sets)) for i in range(j)]
     between = {}
@@ -123,108 +125,74 @@ def _held(topology: Topology, name: str) -> bool:
     return any(topology.molecules[i].name == name for i in owners)
 
 
-class _Measure:
-    """Distances between members over a selection."""
+def _within(
+    sets: Sequence[MemberSet], beads: dict[str, IntArray], measure: SetMeasure
+) -> Iterator[SetReport]:
+    """Yield the reports of clusters; what is computed for several is asked for at once."""
+    from congruence.compute.fluctuation import patches
 
-    def __init__(self, topology: Topology, spread: Spread, options: PrecisionOptions) -> None:
-        from congruence.compute.pair_styles import STYLES
-
-        if options.style != "rmsd" and options.style not in STYLES:
-            raise ConfigError(
-                f"there is no style {options.style!r}",
-                hint=f"Styles are: rmsd, {', '.join(STYLES)}.",
-            )
-        self.topology, self.spread, self.options = topology, spread, options
-        self.on = spread.fitted_beads(topology)
-        self.weights = spread.bead_weights(topology)
-        self._pairs = _QUICK
-
-    def square(self, points: FloatArray, beads: IntArray) -> FloatArray:
-        """All distances among some models."""
-        if self.options.style != "rmsd":
-            return self.cross(points, points, beads)
-        from congruence.compute.rmsd import rmsd_matrix
-
-        return rmsd_matrix(points, self._metric(beads)).square()
-
-    def cross(self, one: FloatArray, two: FloatArray, beads: IntArray) -> FloatArray:
-        """Distances between the models of one set and those of another."""
-        from congruence.compute.pair_styles import style_distances
-
-        if self.options.style != "rmsd":
-            first, second = one[:, beads], two[:, beads]
-            style, threshold = self.options.style, self.options.threshold
-            return style_distances(
-                first, first if two is one else second, style, threshold=threshold
-            )
-        both = self.square(np.concatenate([one, two]), beads)
-        return both[: len(one), len(one) :]
-
-    def _metric(self, beads: IntArray, *, matched: bool = False) -> Any:
-        from congruence.compute.metric import Metric
-
-        mode = self.spread.alignment
-        return Metric(
-            mode,
-            measure=beads,
-            on=None if mode is Alignment.NONE else self.on,
-            weights=self.weights,
-            copies=self.topology.copy_groups() if matched else "off",
-        )
-
-    def relabelled(self, points: FloatArray, own: FloatArray, other: FloatArray) -> FloatArray:
-        """Name the copies of a set as in another, by the match of their centers."""
-        from congruence.compute.rmsd import place
-
-        groups = self.topology.copy_groups()
-        if self.spread.copies != "auto" or not groups:
-            return points
-        metric = self._metric(self.spread.measured_beads(self.topology), matched=True)
-        (placement,) = place(np.stack([other, own]), [1], 0, metric)
-        return points[:, bead_order(points.shape[1], groups, placement.assignment)]
-
-    def of_run(self, name: str, main: str) -> bool:
-        """Tell whether the distances over a selection are those that the run computed."""
-        return name == main and self.options.style == "rmsd"
-
-    def slow(self, models: int) -> bool:
-        """Tell whether a quick job leaves a selection out; it has so many pairs to spend."""
-        if not self.options.quick:
-            return False
-        self._pairs -= models * (models - 1) // 2
-        return self._pairs < 0
-
-
-def _within(members: MemberSet, beads: dict[str, IntArray], measure: _Measure) -> SetReport:
-    from congruence.compute.fluctuation import fluctuation, patches
-    from congruence.compute.precision import precision
-
-    options, spread = measure.options, measure.spread
     main = MEASURED if MEASURED in beads else ALL
-    found: dict[str, Precision] = {}
+    given = [_given(members, beads, measure) for members in sets]
+    missing = [
+        (members.few[1], name, beads[name])
+        for members, (found, _) in zip(sets, given, strict=True)
+        for name in found
+        if found[name] is None
+    ]
+    squares = measure.squares(missing)
+    precisions = [
+        {name: _precision(members, found[name], squares, measure) for name in found}
+        for members, (found, _) in zip(sets, given, strict=True)
+    ]
+    centers = [found[main].center if main in found else 0 for found in precisions]
+    moved = measure.fluctuations(sets, centers)
+    options = measure.options
+    for at, fluctuation in enumerate(moved):
+        areas = patches(fluctuation.rmsf, sets[at].topology, high=options.high, low=options.low)
+        skipped = given[at][1]
+        yield SetReport(sets[at], precisions[at], skipped, centers[at], fluctuation, areas)
+
+
+def _given(
+    members: MemberSet, beads: dict[str, IntArray], measure: SetMeasure
+) -> tuple[dict[str, Precision | MatrixPart | None], dict[str, str]]:
+    """Return what is known by selection (None: to be computed), and what is left out, and why."""
+    main = MEASURED if MEASURED in beads else ALL
+    found: dict[str, Precision | MatrixPart | None] = {}
     skipped: dict[str, str] = {}
-    for name, chosen in beads.items():
+    for name in beads:
+        if members.own is not None and measure.of_run(name, main):
+            found[name] = members.own
+            continue
         known = members.distances(members) if measure.of_run(name, main) else None
         if known is None and measure.slow(len(members)):
             skipped[name] = _TOO_LONG
             continue
-        distances = measure.square(members.coordinates, chosen) if known is None else known
-        found[name] = precision(distances, runs=members.runs or None, seed=options.seed)
-    center = found[main].center if main in found else 0
-    moved = fluctuation(
-        members.source,
-        members.topology,
-        alignment=spread.alignment,
-        center=center,
-        on=measure.on,
-        weights=measure.weights,
-    )
-    areas = patches(moved.rmsf, members.topology, high=options.high, low=options.low)
-    return SetReport(members, found, skipped, center, moved, areas)
+        found[name] = known
+    return found, skipped
+
+
+def _precision(
+    members: MemberSet,
+    known: Precision | MatrixPart | None,
+    squares: Iterator[FloatArray],
+    measure: SetMeasure,
+) -> Precision:
+    from congruence.compute.precision import precision
+    from congruence.core.precision import Precision
+
+    if isinstance(known, Precision):
+        return known
+    if known is not None:
+        return precision(known, runs=members.runs or None, seed=measure.options.seed)
+    positions, few = members.few
+    found = precision(next(squares), runs=few.runs or None, seed=measure.options.seed)
+    center, other = int(positions[found.center]), int(positions[found.compat.center])
+    return replace(found, center=center, compat=replace(found.compat, center=other))
 
 
 def _between(
-    one: SetReport, two: SetReport, beads: dict[str, IntArray], measure: _Measure
+    one: SetReport, two: SetReport, beads: dict[str, IntArray], measure: SetMeasure
 ) -> dict[str, Separation]:
     from congruence.compute.precision import separation
 
@@ -235,6 +203,9 @@ def _between(
     for name, chosen in beads.items():
         if name not in one.precision or name not in two.precision:
             continue
+        if second.name in first.apart and measure.of_run(name, main):
+            found[name] = first.apart[second.name]
+            continue
         known = first.distances(second) if measure.of_run(name, main) else None
         if known is None and measure.slow(len(first) + len(second)):
             continue
@@ -243,9 +214,10 @@ def _between(
             continue
         if points is None:
             centers = second.member(two.center), first.member(one.center)
-            points = measure.relabelled(second.coordinates, *centers)
-        cross = measure.cross(first.coordinates, points, chosen)
-        found[name] = separation(cross, *_centers(one, two, name))
+            points = measure.relabelled(second.few[1].coordinates, *centers)
+        cross = measure.cross(first.few[1].coordinates, points, chosen)
+        places = zip((first, second), _centers(one, two, name), strict=True)
+        found[name] = separation(cross, *(int(np.searchsorted(s.few[0], c)) for s, c in places))
     return found
 
 
@@ -298,19 +270,29 @@ def write_precision(
                 topology,
                 tuple(zip(map(str, table.file), map(int, table.frame), strict=True)),
                 tuple(map(str, table.run)),
-                job.matrix,
+                None if job.streamed else job.matrix,
                 cluster.members,
                 partial / f"cluster.{cluster.index}",
+                **_known(job, cluster.index),
             )
         )
     spread = Spread(
         job.matrix.alignment, config.rmsd, config.align_on, config.weights, config.copies
     )
     options = PrecisionOptions(selections=dict(config.densities), seed=config.seed, quick=True)
-    report = measure_precision(sets, spread, options, reporter=reporter)
+    report = measure_precision(sets, spread, options, reporter=reporter, engine=config.engine)
     folders = [partial / s.name for s in sets]
     write_report(report, partial, folders, brief=True)
     return report
+
+
+def _known(job: Job, cluster: int) -> dict[str, Any]:
+    """Return what is known of distances that were not kept."""
+    if job.streamed is None:
+        return {}
+    between = job.streamed.between
+    apart = {f"cluster.{j}": s for (i, j), s in between.items() if i == cluster}
+    return {"own": job.streamed.within[cluster], "apart": apart}
 
 
 def precision_of_results(

@@ -25,6 +25,10 @@ _CONVENTION = (
     "position), not B = 8 pi^2 / 3 RMSF^2, which has no room for an RMSF above 6 A."
 )
 
+_DRAWN = 16
+"""Clusters whose fluctuation a quick job draws: a figure takes longer than its numbers."""
+_NOT_DRAWN = "drawn of the 16 largest clusters to stay quick; 'congruence precision' draws all"
+
 
 def precision_data(report: PrecisionReport) -> dict[str, Any]:
     """
@@ -68,7 +72,10 @@ def _set_data(report: SetReport) -> dict[str, Any]:
         "cluster": members.name,
         "models": len(members),
         "center": {"member": report.center, "file": file, "frame": frame},
-        "selections": {name: _precision_data(p) for name, p in report.precision.items()},
+        "selections": {
+            name: _precision_data(p) | _sampled(p, len(members))
+            for name, p in report.precision.items()
+        },
         "left_out": report.skipped,
         "rmsf": {
             "mean": float(report.fluctuation.rmsf.mean()),
@@ -90,6 +97,10 @@ def _molecule_rmsf(report: SetReport) -> dict[str, float]:
         mean = np.average(rmsf[mine] ** 2, weights=weights)
         found[str(topology.molecules[m])] = float(np.sqrt(mean))
     return found
+
+
+def _sampled(found: Precision, members: int) -> dict[str, int]:
+    return {"from_members": found.models} if found.models < members else {}
 
 
 def _precision_data(found: Precision) -> dict[str, Any]:
@@ -125,14 +136,20 @@ def write_report(
     folders : sequence of Path
         Folder of each cluster, for ``rmsf.csv``, figure and center.
     brief : bool
-        Leave out the files in the reference's format.
+        Leave out the files in the reference's format, and the figures of all but
+        the 16 first clusters.
     """
     from congruence.io.store import write_json
 
-    write_json(out / "precision.json", precision_data(report))
-    for found, folder in zip(report.sets, folders, strict=True):
+    drawn = _DRAWN if brief else len(folders)
+    data = precision_data(report)
+    for entry in data["within"][drawn:]:
+        entry["left_out"] = {**entry["left_out"], "rmsf.png": _NOT_DRAWN}
+    write_json(out / "precision.json", data)
+    for at, (found, folder) in enumerate(zip(report.sets, folders, strict=True)):
         _write_rmsf_table(found, folder)
-        _write_figure(report, found, folder, brief=brief)
+        if at < drawn:
+            _write_figure(report, found, folder, brief=brief)
         _write_center(report, found, folder)
         if not brief:
             _write_rmsf_reference(found, folder)

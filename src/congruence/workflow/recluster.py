@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from congruence.core.ensemble import Ensemble
@@ -10,9 +11,13 @@ from congruence.errors import ConfigError, FormatError
 from congruence.workflow.config import ClusterConfig, load_config, toml_text
 from congruence.workflow.folder import RUN_JSON, check_target, inputs_record, result_folder
 from congruence.workflow.frames import FramePool, read_coordinates
-from congruence.workflow.job import JobSummary, job_metric, partition
+from congruence.workflow.glance import one_line
+from congruence.workflow.job import JobSummary, cluster_models, job_metric, partition
+from congruence.workflow.large import remove_tiles
 from congruence.workflow.outcome import Job
+from congruence.workflow.planning import tell_plan
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
+from congruence.workflow.resources import Resources
 from congruence.workflow.results import draw, write_job
 from congruence.workflow.saved import read_models
 from congruence.workflow.tables import partition_data, partition_rows
@@ -44,7 +49,8 @@ def cluster_again(
     ----------
     source : Path
         A result folder of congruence, or an ``.npy`` file with a condensed or
-        square matrix in Å.
+        square matrix in Å. Distances that a folder does not keep are computed
+        again.
     out : Path
         The new result folder.
     options : dict
@@ -71,9 +77,13 @@ def cluster_again(
         If the folder cannot be written.
     """
     from congruence.io.matrix import load_matrix
+    from congruence.io.matrix_absent import is_absent
 
     reporter = reporter or Silent()
     check_target(out, force=force)
+    if is_absent(source) and _has_models(source):
+        reporter.say(f"{source} keeps no distances: they are computed again from its models")
+        return _with_models(source, out, options, None, force=force, reporter=reporter)
     matrix = load_matrix(source, names)
     reporter.say(f"matrix: {matrix.m:,} models, alignment {matrix.alignment}")
     if _has_models(source):
@@ -93,7 +103,7 @@ def _with_models(
     source: Path,
     out: Path,
     options: dict[str, Any],
-    matrix: DistanceMatrix,
+    matrix: DistanceMatrix | None,
     *,
     force: bool,
     reporter: Reporter,
@@ -110,7 +120,7 @@ def _with_models(
         )
     record = _record(source / RUN_JSON)
     table = read_models(source / "models.csv", str(record.get("score", "")))
-    if len(table) != matrix.m:
+    if matrix is not None and len(table) != matrix.m:
         raise FormatError(
             f"has {len(table)} models, but the matrix beside it {matrix.m}",
             path=source / "models.csv",
@@ -126,19 +136,44 @@ def _with_models(
     )
     told = tell_losses(pool.losses, reporter)
     refuse_losses(pool.losses, strict=config.strict)
-    ensemble = Ensemble(coordinates, topology, table)
-    clustering = partition(config, matrix, table, reporter)
+    ensemble = Ensemble(coordinates, topology.with_units(config.swaps), table)
+    found = _outcome(config, ensemble, matrix, out, reporter)
     total, log = record.get("models_to_choose_from"), record.get("log")
     total = total if isinstance(total, int) else len(table)
     log = (*(map(str, log) if isinstance(log, list) else ()), f"clustered again from {source}")
-    job = Job(
-        *(ensemble, matrix, clustering, job_metric(config), config, pool, total, log),
+    job = replace(
+        found,
+        pool=pool,
+        total=total,
+        log=log,
+        exhaustiveness=found.exhaustiveness
+        or one_line(table, found.matrix, found.clustering, seed=config.seed),
         inputs=tuple(str(source / name) for name in _READ if (source / name).is_file()),
         earlier=_entries(record),
     )
     write_job(job, out, force=force, reporter=reporter)
+    reporter.say(job.exhaustiveness)
+    remove_tiles(out.with_name(f"{out.name}.tiles"), len(table))
     tell_losses(pool.losses, reporter, since=told)
-    return JobSummary(out, len(table), clustering, pool.losses)
+    return JobSummary(out, len(table), job.clustering, pool.losses)
+
+
+def _outcome(
+    config: ClusterConfig,
+    ensemble: Ensemble,
+    matrix: DistanceMatrix | None,
+    out: Path,
+    reporter: Reporter,
+) -> Job:
+    """Cluster from the saved distances, or compute them again where none were kept."""
+    if matrix is not None:
+        clustering = partition(config, matrix, ensemble.models, reporter)
+        return Job(ensemble, matrix, clustering, job_metric(config), config)
+    resources = Resources.of(config)
+    models = (len(ensemble), len(ensemble))
+    plan = tell_plan(config, ensemble.topology, models, reporter, resources=resources, folder=out)
+    tiles = out.with_name(f"{out.name}.tiles")
+    return cluster_models(config, ensemble, plan, tiles, reporter=reporter, resources=resources)
 
 
 def _record(path: Path) -> dict[str, Any]:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from congruence.compute.tiler import Tiler
     from congruence.workflow.config import ClusterConfig
 
-__all__ = ["Resources"]
+__all__ = ["CHECKPOINT_PAIRS", "EXACT_PAIRS", "SAMPLE", "Resources"]
+
+CHECKPOINT_PAIRS = 50_000_000
+"""From so many pairs on (10,000 models) tiles of distances are kept until the job is done."""
+EXACT_PAIRS = 2_000_000_000
+"""Up to so many pairs (63,000 models) clusters from samples are described by all distances."""
+SAMPLE = 3000
+"""Models that stand for all where the distances of all are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,14 @@ class Resources:
         Bytes that may be taken; what is at hand by default.
     threads : int, optional
         Threads; all available cores by default.
+    checkpoint_pairs : int
+        Number of pairs from which on tiles of distances are a checkpoint.
+    exact_pairs : int
+        Number of pairs up to which all distances are computed to describe
+        clusters that were found without them.
+    sample : int
+        Models that stand for all where the distances of all are not kept. It
+        does not depend on the memory, so that results do not.
     """
 
     engine: str = "local"
@@ -45,6 +60,9 @@ class Resources:
     precision: Precision = "auto"
     memory: int | None = None
     threads: int | None = None
+    checkpoint_pairs: int = CHECKPOINT_PAIRS
+    exact_pairs: int = EXACT_PAIRS
+    sample: int = SAMPLE
 
     @classmethod
     def of(cls, config: ClusterConfig) -> Resources:

@@ -6,6 +6,7 @@ See ``docs/reference/results.md`` for what each file holds.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,19 @@ from congruence.workflow.members import ClusterWriter, members_to_write
 from congruence.workflow.outcome import Job
 from congruence.workflow.precision import write_precision
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses
-from congruence.workflow.tables import model_rows, partition_data
+from congruence.workflow.resources import SAMPLE
+from congruence.workflow.tables import model_rows, partition_data, to_centers
 
 if TYPE_CHECKING:
-
     from congruence.compute.metric import Beads, Metric
     from congruence.core.ensemble import Ensemble
     from congruence.core.placement import Placement
     from congruence.core.results import Clustering, DistanceMatrix
+    from congruence.typing import IntArray
 
 __all__ = ["draw", "place_members", "write_clusters", "write_job"]
+
+_DRAWN_WHOLE = 5000
 
 
 def write_clusters(
@@ -156,7 +160,8 @@ def write_job(
             write_precision(job, partial, placements, reporter=reporter)
         _write_tables(job, partial, placements)
         reporter.say("drawing the distance matrix")
-        draw(job.matrix, job.clustering, partial)
+        sample = None if job.streamed is None else job.streamed.sample
+        draw(job.matrix, job.clustering, partial, sample)
         _write_run_json(job, partial)
     return out
 
@@ -225,16 +230,32 @@ def _write_members(
 
 def _write_tables(job: Job, partial: Path, placements: list[tuple[Placement, ...]]) -> None:
     from congruence.io.matrix import save_matrix
+    from congruence.io.matrix_absent import save_absence
     from congruence.io.store import write_csv, write_json
 
-    header, rows = model_rows(job.ensemble, job.matrix, job.clustering, placements)
+    streamed = job.streamed
+    distance = to_centers(job.matrix, job.clustering) if streamed is None else streamed.to_center
+    header, rows = model_rows(job.ensemble, distance, job.clustering, placements)
     write_csv(partial / "models.csv", header, rows)
-    save_matrix(job.matrix, partial)
+    if streamed is None:
+        save_matrix(job.matrix, partial)
+    else:
+        save_absence(replace(job.matrix, names=()), len(job.ensemble), partial)
     write_json(partial / "clusters.json", partition_data(job.clustering, job.ensemble.models.names))
-    (partial / "config.toml").write_text(toml_text(job.config), encoding="utf-8")
+    (partial / "config.toml").write_text(toml_text(_lasting(job.config)), encoding="utf-8")
 
 
-def draw(matrix: DistanceMatrix, clustering: Clustering, folder: Path) -> None:
+def _lasting(config: ClusterConfig) -> ClusterConfig:
+    """Leave out what belongs to a machine and not to a result."""
+    return config.model_copy(update={"memory": None, "threads": None, "engine": "local"})
+
+
+def draw(
+    matrix: DistanceMatrix,
+    clustering: Clustering,
+    folder: Path,
+    models: IntArray | None = None,
+) -> None:
     """
     Draw the matrix as ``dist_matrix.pdf`` and ``.png``.
 
@@ -246,10 +267,18 @@ def draw(matrix: DistanceMatrix, clustering: Clustering, folder: Path) -> None:
         The clusters to mark.
     folder : Path
         Where to write.
+    models : ndarray, dtype=int64, shape=(s,), optional
+        Which of the clustered models `matrix` is of. Of more than 5,000 models
+        3,000 are drawn.
     """
+    from congruence.compute.strata import sample_of_clusters
     from congruence.plots.matrix import matrix_data, plot_matrix, save_figure
 
-    save_figure(plot_matrix(matrix_data(matrix, clustering)), folder / "dist_matrix")
+    if models is None and matrix.m > _DRAWN_WHOLE:
+        models = sample_of_clusters(clustering, SAMPLE)
+        matrix = matrix.take(models)
+    data = matrix_data(matrix, clustering, models=models)
+    save_figure(plot_matrix(data), folder / "dist_matrix")
 
 
 def _write_run_json(job: Job, partial: Path) -> None:
@@ -262,7 +291,8 @@ def _write_run_json(job: Job, partial: Path) -> None:
     data = {
         "program": "congruence",
         "versions": versions(),
-        "arguments": config.model_dump(mode="json"),
+        "arguments": _lasting(config).model_dump(mode="json"),
+        "engine": config.engine.partition(":")[0],
         "seed": config.seed,
         "alignment": str(job.matrix.alignment),
         "weights": job.matrix.weights,
@@ -273,6 +303,7 @@ def _write_run_json(job: Job, partial: Path) -> None:
         "log": job.log,
         "rmf_files_found": job.pool.found_by if job.pool is not None else {},
         "exhaustiveness": job.exhaustiveness or None,
+        **job.notes,
         "left_out": {
             "count": len(job.losses),
             "by_reason": job.losses.by_reason(),

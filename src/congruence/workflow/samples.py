@@ -2,86 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from congruence.core.ensemble import Ensemble
-from congruence.core.models import ModelTable
-from congruence.core.provenance import Losses
-from congruence.errors import ConfigError, FormatError, InputError
-from congruence.workflow.frames import FramePool, read_coordinates
+from congruence.errors import ConfigError, InputError
+from congruence.workflow.sample_files import Reading, Samples, read_pair, without_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from congruence.compute.sampling_uncertainty import Origins
     from congruence.core.good_models import SampleSplit
-    from congruence.core.results import DistanceMatrix
-    from congruence.core.topology import Topology
-    from congruence.typing import FloatArray
+    from congruence.core.models import ModelTable
 
-__all__ = ["Samples", "Split", "open_samples"]
+__all__ = ["Split", "open_samples"]
 
 Split: TypeAlias = Literal["run", "folder", "random"]
 """Runs balanced, the runs of either input, or a random half of the runs."""
 
 _MATRICES = ("distances.npy", "Distances_Matrix.data.npy")
 _RMF = (".rmf3", ".rmf")
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """
-    Two samples of models, those of A first.
-
-    Parameters
-    ----------
-    kind : {"folder", "frames", "runs", "pdb", "matrix"}
-        Where they are from.
-    n_a : int
-        Models of sample A.
-    names : tuple of str
-        Name of each model.
-    scores : ndarray, dtype=float64, shape=(m,) or None
-        Scores, if there are any.
-    ensemble : Ensemble or None
-        Coordinates; None for a saved matrix.
-    matrix : DistanceMatrix or None
-        Saved distances.
-    pool : FramePool or None
-        RMF files that the models are from.
-    files : tuple of str
-        Input files.
-    log : tuple of str
-        How the samples came about, in words.
-    warnings : tuple of str
-        What the user should know about them.
-    losses : Losses
-        What could not be used.
-    origins : Origins or None
-        Run, replica and step of each model, where they are known.
-    """
-
-    kind: Literal["folder", "frames", "runs", "pdb", "matrix"]
-    n_a: int
-    names: tuple[str, ...]
-    scores: FloatArray | None
-    ensemble: Ensemble | None = None
-    matrix: DistanceMatrix | None = None
-    pool: FramePool | None = None
-    files: tuple[str, ...] = ()
-    log: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    losses: Losses = field(default_factory=Losses)
-    origins: Origins | None = None
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Models of A and of B."""
-        return (self.n_a, len(self.names) - self.n_a)
 
 
 def open_samples(
@@ -133,7 +74,7 @@ def open_samples(
         systems, or scores do not match the models.
     """
     paths = [Path(p) for p in inputs]
-    reading = _Reading(scores, resolution, state)
+    reading = Reading(scores, resolution, state)
     if len(paths) == 1 and (found := _matrix_path(paths[0])) is not None:
         samples = _from_matrix(found, scores, sizes)
     elif len(paths) == 1 and _is_sample_folder(paths[0]):
@@ -176,21 +117,6 @@ def _check_scores(samples: Samples) -> None:
         )
 
 
-def _read_pair(scores: tuple[Path, Path] | None, sizes: tuple[int, int]) -> FloatArray | None:
-    from congruence.io.sampcon import read_scores
-
-    if scores is None:
-        return None
-    both = [read_scores(path) for path in scores]
-    for sample, path, values, size in zip("AB", scores, both, sizes, strict=True):
-        if len(values) != size:
-            raise InputError(
-                f"{path} holds {len(values)} scores, but sample {sample} has {size} models",
-                hint="The scores must be of these models, one a line and in their order.",
-            )
-    return np.concatenate(both)
-
-
 def _from_matrix(
     path: Path, scores: tuple[Path, Path] | None, sizes: tuple[int, int] | None
 ) -> Samples:
@@ -213,178 +139,7 @@ def _from_matrix(
     names = matrix.names or tuple(str(i) for i in range(matrix.m))
     files = (str(path), *(str(p) for p in scores or ()))
     log = (f"distances read from {path.name}",)
-    return Samples("matrix", sizes[0], names, _read_pair(scores, sizes), matrix=matrix, files=files, log=log)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Reading:
-    scores: tuple[Path, Path] | None
-    resolution: float
-    state: int | Literal["all"]
-
-    def folder(self, path: Path) -> Samples:
-        from congruence.io.sampcon import list_models
-
-        a, b = list_models(path / "sample_A"), list_models(path / "sample_B")
-        found = self.scores
-        usual = (path / "scoresA.txt", path / "scoresB.txt")
-        if found is None and all(p.is_file() for p in usual):
-            found = usual
-        if a[0].suffix == ".pdb":
-            numbers = [p.name.partition(".")[0] for p in (*a, *b)]
-            origins, why = folder_origins(path, numbers, len(a))
-            samples = _Reading(found, self.resolution, self.state).pdb(a, b)
-            origins = origins if len(samples.names) == len(numbers) else None
-            return replace(samples, origins=origins, warnings=(*samples.warnings, *why))
-        files = [str(p) for p in (*a, *b)]
-        scores = _read_pair(found, (len(a), len(b)))
-        log = (f"{len(a)} models in sample_A and {len(b)} in sample_B, ordered by number",)
-        origins, why = folder_origins(path, [p.name.partition(".")[0] for p in (*a, *b)], len(a))
-        samples = self._rmf("folder", len(a), files, [0] * len(files), scores, log, origins)
-        return replace(samples, warnings=(*samples.warnings, *why))
-
-    def frames(self, a: Path, b: Path) -> Samples:
-        pool = FramePool()
-        ids = [pool.get(str(p)).frame_ids for p in (a, b)]
-        for sample, path, frames in zip("AB", (a, b), ids, strict=True):
-            if not frames:
-                raise InputError(
-                    f"sample {sample} is empty: {path} has no whole frame",
-                    hint="Give an RMF file with a frame for each model.",
-                )
-        files = [str(a)] * len(ids[0]) + [str(b)] * len(ids[1])
-        sizes = (len(ids[0]), len(ids[1]))
-        log = (f"{sizes[0]} frames of {a.name} and {sizes[1]} of {b.name}",)
-        return self._rmf(
-            "frames", sizes[0], files, [*ids[0], *ids[1]], _read_pair(self.scores, sizes), log
-        )
-
-    def _rmf(
-        self,
-        kind: Literal["folder", "frames"],
-        n_a: int,
-        files: list[str],
-        frames: list[int],
-        scores: FloatArray | None,
-        log: tuple[str, ...],
-        origins: Origins | None = None,
-    ) -> Samples:
-        pool = FramePool()
-        table = _table(files, frames, scores, n_a)
-        if origins is not None:
-            table = replace(table, run=origins.run, replica=origins.replica, step=origins.step)
-        coordinates, topology = read_coordinates(
-            pool, table, resolution=self.resolution, state=self.state
-        )
-        names = tuple(files) if kind == "folder" else table.names
-        return Samples(
-            kind,
-            n_a,
-            names,
-            scores,
-            ensemble=Ensemble(coordinates, topology, table),
-            pool=pool,
-            files=tuple(dict.fromkeys(files)),
-            log=log,
-            warnings=_without_scores(scores),
-            losses=pool.losses,
-            origins=origins,
-        )
-
-    def pdb(self, a: Sequence[Path], b: Sequence[Path]) -> Samples:
-        from congruence.io.pdb_models import read_pdb_models
-
-        parts: list[FloatArray] = []
-        files: list[str] = []
-        frames: list[int] = []
-        first: Topology | None = None
-        n_a = 0
-        for path in (*a, *b):
-            coordinates, topology = read_pdb_models(path)
-            if first is not None and topology.key != first.key:
-                raise InputError(
-                    f"the models are not of one system: {a[0]} and {path} differ: "
-                    f"{first.first_difference(topology)}",
-                    hint="Give two samples of the same molecules.",
-                )
-            first = first or topology
-            parts.append(coordinates)
-            files += [str(path)] * len(coordinates)
-            frames += range(len(coordinates))
-            n_a += len(coordinates) if len(parts) <= len(a) else 0
-        assert first is not None
-        scores = _read_pair(self.scores, (n_a, len(files) - n_a))
-        table = _table(files, frames, scores, n_a)
-        log = (f"{n_a} and {len(files) - n_a} models of PDB files",)
-        return Samples(
-            "pdb",
-            n_a,
-            tuple(files) if len(set(files)) == len(files) else table.names,
-            scores,
-            ensemble=Ensemble(np.concatenate(parts), first, table),
-            files=tuple(dict.fromkeys(files)),
-            log=log,
-            warnings=_without_scores(scores),
-        )
-
-
-def folder_origins(
-    path: Path, numbers: Sequence[str], n_a: int
-) -> tuple[Origins | None, tuple[str, ...]]:
-    """
-    Find which runs the models of a good-scoring folder came from.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    numbers : sequence of str, length m
-        Number of each model, those of A first.
-    n_a : int
-        Models of A.
-
-    Returns
-    -------
-    origins : Origins or None
-        None when the folder does not tell.
-    warnings : tuple of str
-        Why not, when it has a table that does not fit.
-    """
-    from congruence.compute.sampling_uncertainty import Origins
-    from congruence.io.good_models import read_origins
-
-    try:
-        found = read_origins(path)
-    except FormatError as error:
-        return None, (f"runs of the models are not known: {error}",)
-    if found is None:
-        return None, ()
-    found = found.a_then_b()
-    if [int(n) for n in numbers] != found.index.tolist() or int(found.in_a.sum()) != n_a:
-        return None, (f"runs of the models are not known: the table in {path} is of other models",)
-    return Origins(found.run, found.replica, found.step), ()
-
-
-def _without_scores(scores: FloatArray | None) -> tuple[str, ...]:
-    return () if scores is not None else ("there are no scores: tests 1 and 2 are left out",)
-
-
-def _table(files: list[str], frames: list[int], scores: FloatArray | None, n_a: int) -> ModelTable:
-    m = len(files)
-    names = np.array(files, dtype=object)
-    rows = np.array(frames, dtype=np.int64)
-    return ModelTable(
-        run=np.array(["A"] * n_a + ["B"] * (m - n_a), dtype=object),
-        replica=np.zeros(m, dtype=np.int64),
-        source=names,
-        row=rows,
-        step=rows,
-        rmf_file=names,
-        file=names,
-        frame=rows,
-        score=np.full(m, np.nan) if scores is None else scores,
-        score_key="" if scores is None else "score",
-    )
+    return Samples("matrix", sizes[0], names, read_pair(scores, sizes), matrix=matrix, files=files, log=log)  # fmt: skip
 
 
 def _split(table: ModelTable, specs: list[str], split: Split, seed: int) -> SampleSplit:
@@ -412,7 +167,7 @@ def _words(split: SampleSplit) -> str:
 
 
 def _from_runs(
-    specs: list[str], split: Split, seed: int, reading: _Reading, choice: dict[str, Any]
+    specs: list[str], split: Split, seed: int, reading: Reading, choice: dict[str, Any]
 ) -> Samples:
     from congruence.compute.sampling_uncertainty import Origins
     from congruence.workflow.steps import open_runs
@@ -446,7 +201,7 @@ def _from_runs(
         pool=chosen.pool,
         files=tuple(sorted({*map(str, table.source), *map(str, table.file)} - {""})),
         log=(*chosen.log, _words(parted)),
-        warnings=(*((lone,) if one_run else ()), *_without_scores(scores)),
+        warnings=(*((lone,) if one_run else ()), *without_scores(scores)),
         losses=found.losses,
         origins=Origins(table.run, table.replica, table.step),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ __all__ = ["Diagnosis", "diagnose"]
 _DRAWS = 200
 _FEW = 50.0
 _UNEVEN = 1.5
+_SAME = 0.9
 _CHODERA = "doi:10.1021/acs.jctc.5b00784"
 
 
@@ -78,10 +80,12 @@ def diagnose(table: ModelTable, split: SampleSplit, *, seed: int = 0) -> Diagnos
         return Diagnosis(verdicts=tuple(verdicts))
     sizes = effective_sizes(table, [table.score_key])
     effective = {run: found[table.score_key] for run, found in sizes.items()}
-    verdicts.append(_independence(effective, len(table)))
     if 0 in split.sizes:
+        verdicts.append(_independence(effective, len(table)))
         return Diagnosis(effective, verdicts=tuple(verdicts))
     comparison = compare_correlated(table.score, split.in_a, replica_chains(table))
+    together = sum(comparison.effective_sizes)
+    verdicts.append(_independence(effective, len(table), together))
     verdicts.append(judge_scores(comparison))
     d, p = percentiles_over_runs(
         ks_statistic(table.score, split.in_a),
@@ -124,14 +128,19 @@ def _balance(split: SampleSplit) -> Verdict:
     return Verdict(Level.OK, "The samples are parted by runs.", evidence)
 
 
-def _independence(effective: dict[str, float], models: int) -> Verdict:
-    total = sum(effective.values())
+def _independence(effective: dict[str, float], models: int, together: float = math.inf) -> Verdict:
+    """Count independent models: of each run on its own, and of all that differ among each other."""
+    alone = sum(effective.values())
+    total = min(alone, together)
     listed = ", ".join(f"{run}: {n:.0f}" for run, n in effective.items())
+    evidence = f"by run: {listed}" if len(effective) <= 12 else f"{len(effective)} runs"
+    if total < _SAME * alone:
+        evidence += "; counted together fewer, as replicas keep to scores of their own"
     few = total < _FEW
     return Verdict(
         Level.WARNING if few else Level.OK,
         f"{models:,} models tell as much about the score as about {total:.0f} independent ones.",
-        f"by run: {listed}" if len(effective) <= 12 else f"{len(effective)} runs",
+        evidence,
         threshold=f"{_FEW:g} or more",
         reference=_CHODERA,
         advice="Sample longer or in more runs, or loosen the criteria." if few else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,17 +10,25 @@ import numpy as np
 
 from congruence.core.results import Alignment
 from congruence.core.selection import parse
+from congruence.core.sources import ArraySource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from congruence.core.precision import Precision, Separation
     from congruence.core.results import DistanceMatrix
     from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["MatrixPart", "MemberSet", "Spread"]
+__all__ = ["PAIRED", "MatrixPart", "MemberSet", "Spread"]
+
+PAIRED = 5000
+"""Members of a cluster that are held against each other where the run's distances are not known."""
+
+_MUCH = 4
+"""A row is read whole when a part of it this large is wanted."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,15 @@ class MatrixPart:
         return len(self.rows), len(self.columns)
 
     def __getitem__(self, row: int) -> FloatArray:
-        return self.matrix.row(int(self.rows[row]))[self.columns]
+        at, m = int(self.rows[row]), self.matrix.m
+        if len(self.columns) * _MUCH > m:
+            return self.matrix.row(at)[self.columns]
+        low, high = np.minimum(at, self.columns), np.maximum(at, self.columns)
+        other = low != high
+        out = np.zeros(len(self.columns))
+        low, high = low[other], high[other]
+        out[other] = self.matrix.condensed[low * m - low * (low + 1) // 2 + high - low - 1]
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +188,10 @@ class MemberSet:
         Which models of the matrix the members are.
     folder : Path, optional
         Folder of the cluster, with ``K.rmf3`` of the members that were written.
+    own : Precision, optional
+        Precision over what the run measured, where its distances were not kept.
+    apart : mapping of str to Separation
+        How far clusters are by name, where the distances were not kept.
     """
 
     name: str
@@ -182,6 +202,8 @@ class MemberSet:
     matrix: DistanceMatrix | None = None
     models: IntArray | None = None
     folder: Path | None = None
+    own: Precision | None = None
+    apart: Mapping[str, Separation] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.source.shape[0]
@@ -207,6 +229,17 @@ class MemberSet:
         """
         points: FloatArray = self.source.read(position, position + 1)[0]
         return points
+
+    @cached_property
+    def few(self) -> tuple[IntArray, MemberSet]:
+        """Positions of at most 5,000 members, evenly from all scores, and these as a set."""
+        if len(self) <= PAIRED:
+            return np.arange(len(self)), self
+        positions = np.arange(PAIRED, dtype=np.int64) * len(self) // PAIRED
+        points = np.concatenate([self.source.read(p, p + 1) for p in positions.tolist()])
+        runs = tuple(self.runs[p] for p in positions.tolist()) if self.runs else ()
+        frames = tuple(self.frames[p] for p in positions.tolist())
+        return positions, MemberSet(self.name, ArraySource(points), self.topology, frames, runs)
 
     def distances(self, other: MemberSet) -> MatrixPart | None:
         """

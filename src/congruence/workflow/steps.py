@@ -194,6 +194,7 @@ class ChosenModels:
         resolution: float = 1.0,
         state: int | Literal["all"] = 0,
         advance: Callable[[int, int], None] = lambda done, total: None,
+        engine: str = "local",
     ) -> Ensemble:
         """
         Read the coordinates.
@@ -206,6 +207,8 @@ class ChosenModels:
             State to read; files without states have one.
         advance : callable
             Called with models done and in all.
+        engine : str
+            ``"local"``, or the Dask cluster whose workers read.
 
         Returns
         -------
@@ -218,7 +221,12 @@ class ChosenModels:
             If the files differ in topology.
         """
         coordinates, topology = read_coordinates(
-            self.pool, self.table, resolution=resolution, state=state, advance=advance
+            self.pool,
+            self.table,
+            resolution=resolution,
+            state=state,
+            advance=advance,
+            engine=engine,
         )
         origin = Origin(
             total=self.total,

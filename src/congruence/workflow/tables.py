@@ -12,13 +12,36 @@ if TYPE_CHECKING:
     from congruence.core.ensemble import Ensemble
     from congruence.core.placement import Placement
     from congruence.core.results import Clustering, DistanceMatrix
+    from congruence.typing import FloatArray
 
-__all__ = ["model_rows", "partition_data", "partition_rows"]
+__all__ = ["model_rows", "partition_data", "partition_rows", "to_centers"]
+
+
+def to_centers(matrix: DistanceMatrix, clustering: Clustering) -> FloatArray:
+    """
+    Look up the distance of each model to the center of its cluster.
+
+    Parameters
+    ----------
+    matrix : DistanceMatrix
+        Distances in Å.
+    clustering : Clustering
+        Their clusters.
+
+    Returns
+    -------
+    distances : ndarray, dtype=float64, shape=(m,)
+        In Å; NaN for models in none.
+    """
+    distance = np.full(matrix.m, np.nan)
+    for cluster in clustering.clusters:
+        distance[cluster.members] = matrix.row(cluster.center)[cluster.members]
+    return distance
 
 
 def model_rows(
     ensemble: Ensemble,
-    matrix: DistanceMatrix,
+    distance: FloatArray,
     clustering: Clustering,
     placements: Sequence[Sequence[Placement]],
 ) -> tuple[list[str], list[list[object]]]:
@@ -29,8 +52,8 @@ def model_rows(
     ----------
     ensemble : Ensemble
         The models.
-    matrix : DistanceMatrix
-        Their distances.
+    distance : ndarray, dtype=float64, shape=(m,)
+        Distance to the center of the cluster in Å; NaN for none.
     clustering : Clustering
         Their clusters.
     placements : sequence of sequence of Placement
@@ -45,12 +68,10 @@ def model_rows(
     """
     table = ensemble.models
     features = [name for name in table.columns if name != table.score_key]
-    distance = np.full(len(table), np.nan)
     assignment = [""] * len(table)
     position = [""] * len(table)
     groups = ensemble.topology.copy_groups()
     for cluster, mine in zip(clustering.clusters, placements, strict=True):
-        distance[cluster.members] = matrix.row(cluster.center)[cluster.members]
         for at, (model, placement) in enumerate(zip(cluster.members.tolist(), mine, strict=True)):
             position[model] = str(at)
             if placement.assignment:
@@ -158,9 +179,7 @@ def partition_rows(
     rows : list of list
         One per model.
     """
-    distance = np.full(matrix.m, np.nan)
-    for cluster in clustering.clusters:
-        distance[cluster.members] = matrix.row(cluster.center)[cluster.members]
+    distance = to_centers(matrix, clustering)
     rows: list[list[object]] = [
         [
             i,

@@ -152,12 +152,29 @@ def test_selections_are_made_in_one_pass_and_add_up():
     assert np.array_equal(alone.values, made["B"].values)
 
 
-def test_too_many_lattices_fall_back_to_gaussians(monkeypatch):
-    coordinates = np.random.default_rng(9).normal(scale=10.0, size=(2, 6, 3))
-    masses = np.full(6, 110.0)
-    monkeypatch.setattr("congruence.compute.density._LATTICE_VOXELS", 10)
-    density = localization_density(coordinates, masses, voxel=2.0)
-    assert relative_error(density, coordinates, masses, 20.0) < 5e-5
+@pytest.mark.parametrize("voxel", [5.0, 3.0, 1.5])
+def test_threads_do_not_change_a_bit(monkeypatch, voxel):
+    monkeypatch.setenv("CONGRUENCE_KERNEL", "numba")
+    monkeypatch.setattr("congruence.compute._density_kernels._POINTS_PER_THREAD", 50)
+    coordinates = np.random.default_rng(9).normal(scale=20.0, size=(60, 7, 3))
+    masses = np.linspace(80.0, 300.0, 7)
+    # Some beads are beyond the edges of the grid.
+    grid = Grid((-30.0, -30.0, -40.0), (16, 14, 17), voxel)
+    one = localization_density(coordinates, masses, grid=grid, threads=1)
+    assert relative_error(one, coordinates, masses, 20.0) < 1e-4
+    for threads in (2, 3, 40):
+        made = localization_density(coordinates, masses, grid=grid, threads=threads)
+        assert np.array_equal(made.values, one.values)
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+@pytest.mark.parametrize("voxel", [4.24661 / s for s in (0.3, 1.19, 1.21, 1.7, 2.39, 2.41, 4.0)])
+def test_one_bead_is_right_at_the_bounds_of_all_windows(monkeypatch, kernel, voxel):
+    monkeypatch.setenv("CONGRUENCE_KERNEL", kernel)
+    for place in np.random.default_rng(2).random((6, 3)):
+        bead = place[None, None] * voxel
+        density = localization_density(bead, np.ones(1), voxel=voxel)
+        assert relative_error(density, bead, np.ones(1), 20.0) < 1e-4
 
 
 def test_common_grid_holds_five_sigma_and_sits_on_the_lattice_of_the_voxel():

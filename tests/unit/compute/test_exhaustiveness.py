@@ -8,16 +8,15 @@ import pytest
 from congruence.compute.exhaustiveness import (
     check_samples,
     refined_precision,
-    sampled_clusters,
     sampling_precision,
     scan_thresholds,
-    split_clusters,
     threshold_grid,
 )
 from congruence.compute.exhaustiveness_verdicts import Settings, assess, map_verdict
 from congruence.compute.homogeneity import homogeneity, table_test
 from congruence.compute.label_test import label_test
 from congruence.compute.map_agreement import map_correlation
+from congruence.compute.sampled_clusters import sampled_clusters, split_clusters
 from congruence.compute.scan import bin_distances, count_close_pairs, neighbourhood_clusters
 from congruence.compute.score_tests import compare_scores, top_score, top_score_expectation
 from congruence.core.exhaustiveness import MapAgreement
@@ -371,3 +370,47 @@ def test_a_low_map_correlation_is_a_note():
     assert low.level is Level.NOTE
     assert "'y' in cluster 1" in low.evidence
     assert map_verdict((MapAgreement(0, "x", 0.99, 0.98),)).level is Level.OK
+
+
+def test_distances_of_rounding_errors_are_no_distances():
+    rng = np.random.default_rng(1)
+    for scale in (0.0, 2.4e-15, 9e-7):
+        same = DistanceMatrix(scale * rng.random(190), 20, Alignment.NONE, "none")
+        with pytest.raises(InputError, match="all models are identical"):
+            check_samples(same, halves(10, 10))
+    equal = DistanceMatrix(3.0 + 1e-7 * rng.random(190), 20, Alignment.NONE, "none")
+    with pytest.raises(InputError, match="all models are 3 Å apart"):
+        check_samples(equal, halves(10, 10))
+    check_samples(
+        DistanceMatrix(1e-5 * rng.random(190), 20, Alignment.NONE, "none"), halves(10, 10)
+    )
+
+
+def test_either_mode_is_measured_with_its_own_distances():
+    rng = np.random.default_rng(2)
+    places = np.sort(rng.normal(size=60)) + 20 * (np.arange(60) % 2)
+    near, far = on_a_line(places), on_a_line(3 * places)
+    own = {"right": {"right": near, "compat": far}, "compat": {"right": far, "compat": near}}
+    for mode, other in (("right", "compat"), ("compat", "right")):
+        alone = {m: assess(own[mode][m], 30, settings=Settings(m)) for m in (mode, other)}
+        both = assess(near, 30, settings=Settings(mode), other=far)
+        for rule in (mode, other):
+            assert both.precisions[rule].threshold == alone[rule].precisions[rule].threshold
+        first = both.differences[0]
+        assert first.quantity == "distance between models"
+        texts = (first.compat, first.right) if mode == "compat" else (first.right, first.compat)
+        for text, matrix in zip(texts, (near, far), strict=True):
+            assert f"mean {matrix.condensed.mean():.3f} Å" in text
+        assert all(
+            np.array_equal(a.members, b.members)
+            for a, b in zip(both.clusters, alone[mode].clusters, strict=True)
+        )
+
+
+def test_a_given_threshold_needs_no_grid_of_the_reference_program():
+    matrix = on_a_line(np.linspace(0, 4, 40))  # narrower than ten angstroms
+    with pytest.raises(ConfigError, match="leaves no threshold"):
+        assess(matrix, 20, settings=Settings("compat"))
+    given = assess(matrix, 20, settings=Settings("compat", threshold=3.0, smallest=5))
+    assert given.threshold == 3.0
+    assert given.clusters

@@ -1,9 +1,14 @@
 import itertools
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from congruence.compute import _blocks, _packing
+from congruence.compute._tiles import chosen_precision
 from congruence.compute.metric import Metric
 from congruence.compute.rmsd import estimate, place, rmsd_matrix, rmsd_tiles
 from congruence.core.ensemble import Ensemble
@@ -204,6 +209,59 @@ def test_mixed_precision_is_given_up_for_models_too_close():
     np.testing.assert_array_equal(matrix.condensed, rmsd_matrix(x, alignment="superpose").condensed)
 
 
+def test_large_jobs_are_mixed_unless_told_otherwise():
+    x = RNG.normal(size=(1415, 6, 3)) * 30
+    x[[7, 900, 1400]] = x[5] + [[[1e-4, 0, 0]], [[0.0, 0, 0]], [[0.01, 0, 0]]]
+    words = {"alignment": "none", "threads": 1}
+    small = rmsd_matrix(x[:1414], **words)
+    assert small.definition["precision"] == "double"
+    large, exact = rmsd_matrix(x, **words), rmsd_matrix(x, **words, precision="double")
+    assert (large.definition["precision"], exact.definition["precision"]) == ("mixed", "double")
+    off = np.abs(large.condensed - exact.condensed)
+    assert 1e-9 < off.max() < 1e-3
+    near = large.square()[5, [7, 900, 1400]]
+    np.testing.assert_allclose(near, [1e-4, 0.0, 0.01], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(small.square(), exact.square()[:1414, :1414])
+
+
+def test_auto_precision_follows_the_number_of_pairs():
+    assert chosen_precision("auto", 999_999) == "double"
+    assert chosen_precision("auto", 1_000_000) == "mixed"
+    assert chosen_precision("double", 10**9) == "double"
+    assert chosen_precision("mixed", 1) == "mixed"
+
+
+def test_where_other_beads_are_superposed_auto_is_double():
+    x = RNG.normal(size=(1415, 5, 3)) * 30
+    found = rmsd_matrix(x, alignment="superpose", on=np.arange(4), threads=1)
+    assert found.definition["precision"] == "double"
+
+
+def test_without_numba_everything_but_the_time_is_the_same():
+    """In an interpreter that has no numba: superposition and copies, beyond a million pairs."""
+    script = """
+import sys
+sys.modules["numba"] = None
+import numpy as np
+from congruence.compute.rmsd import place, rmsd_matrix
+x = np.load(sys.argv[1])
+groups = (np.array([[0, 1], [2, 3]]),)
+found = rmsd_matrix(x, alignment="superpose", copies=groups, precision="double")
+place(x, [3], 1, alignment="superpose", copies=groups)
+assert "numba.core" not in sys.modules
+np.save(sys.argv[2], found.condensed)
+"""
+    x = RNG.normal(size=(1420, 6, 3)) * 30
+    groups = (np.array([[0, 1], [2, 3]]),)
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "x.npy", Path(folder) / "d.npy"
+        np.save(given, x)
+        subprocess.run([sys.executable, "-c", script, given, made], check=True)
+        without = np.load(made)
+    found = rmsd_matrix(x, alignment="superpose", copies=groups, precision="double").condensed
+    np.testing.assert_allclose(without, found, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("m", [1, 2, 128, 129])
 def test_numbers_of_models_at_the_edge_of_a_tile(m):
     x = RNG.normal(size=(m, 3, 3))
@@ -369,8 +427,6 @@ def test_the_kernel_works_where_nothing_can_be_cached(monkeypatch):
 
 
 def test_without_numba_the_plain_kernel_is_used(monkeypatch):
-    import sys
-
     import congruence.compute
     from congruence.compute._eigen import largest_eigenvalues, solver
 

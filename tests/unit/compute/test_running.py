@@ -90,9 +90,39 @@ def test_goal_and_independent_models_are_held_against():
     settled = running([5, 5, 5, 5])
     wide = Resampled(5.0, 4.0, 9.0, units=6)
     assert "above the goal of 8" in advise_stopping(settled, interval=wide, goal=8).claim
-    assert advise_stopping(settled, interval=wide, goal=10).level is Level.OK
+    narrow = Resampled(5.0, 4.0, 7.0, units=6)
+    assert advise_stopping(settled, interval=narrow, goal=10).level is Level.OK
     assert "12 independent" in advise_stopping(settled, independent=12.0).claim
     assert advise_stopping(settled, independent=300.0).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        (Resampled(2.7, 2.7, 22.4, units=4), "as large as 22.4 Å"),
+        (Resampled(2.7, 2.7, math.inf, units=4), "might be none"),
+        (Resampled(2.7, 2.6, 2.8, unit="block", units=40), "cannot be told"),
+        (Resampled(2.7, note="one run"), "cannot be told"),
+    ],
+)
+def test_a_number_that_stands_still_is_not_settled_while_runs_disagree(interval, words):
+    verdict = advise_stopping(running([2.7] * 10), interval=interval, independent=200.0)
+    assert verdict.level is Level.WARNING
+    assert "no longer changes" in verdict.claim
+    assert words in verdict.claim
+    assert verdict.advice.startswith("Go on")
+    assert "independent runs" in verdict.advice
+
+
+def test_an_interval_may_end_half_the_number_above_it():
+    for high, level in ((4.0, Level.OK), (4.1, Level.WARNING)):
+        interval = Resampled(2.7, 2.5, high, units=8)
+        verdict = advise_stopping(running([2.7] * 6), interval=interval)
+        assert verdict.level is level
+        assert f"2.5 to {high:g} (8 runs)" in verdict.evidence
+    # Thresholds that are far apart make no interval narrower than their distance.
+    coarse = Resampled(2.7, 2.7, 7.7, units=8)
+    assert advise_stopping(running([2.7] * 6), interval=coarse, tolerance=5.0).level is Level.OK
 
 
 def test_models_drawn_twice_are_nothing_apart():

@@ -50,5 +50,6 @@ def assess_without_scores():
 def test_without_scores_two_figures_are_written(tmp_path):
     paths = save_figures(assess_without_scores(), None, tmp_path, name="x")
     names = ["threshold_scan", "cluster_populations"]
-    assert [p.name for p in paths] == [f"{n}.{e}" for n in names for e in ("pdf", "png")]
+    assert [p.name for p in paths] == ["figures.pdf", *(f"{n}.png" for n in names)]
+    assert paths[0].read_bytes().count(b"/Type /Page ") == 2
     assert all(p.stat().st_size > 1000 for p in paths)

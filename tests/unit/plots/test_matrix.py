@@ -244,3 +244,15 @@ def test_models_that_are_all_in_no_cluster_can_be_drawn():
     shown = texts(plot_matrix(matrix_data(FIVE, labelled(-1, -1, -1, -1, -1, method="hdbscan"))))
     assert "5 models, 0 clusters" in shown
     assert "no cluster 5 models" in shown
+
+
+def test_a_sample_of_the_clustered_models_is_said_to_be_one():
+    labels = labelled(*([0] * 40 + [1] * 20))
+    models = np.array([0, 7, 30, 45, 59])
+    data = matrix_data(line(0, 1, 2, 30, 31), labels, models=models)
+    assert data.sizes == {0: 40, 1: 20}
+    assert sorted((s.label, s.stop - s.start) for s in data.spans) == [(0, 3), (1, 2)]
+    assert data.caption.startswith("A sample of 5 of 60 models")
+    assert "60 models, 2 clusters" in texts(plot_matrix(data))
+    with pytest.raises(ShapeError):
+        matrix_data(line(0, 1, 2, 30), labels, models=models)

@@ -139,3 +139,15 @@ def test_ensemble_is_what_the_simulation_reads():
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):
         Sampling(**wrong)
+
+
+def test_another_sampling_of_the_same_clusters_is_independent_of_the_first():
+    first = simulation(models=60, clusters=2, seed=3)
+    other = Simulation(Sampling(models=60, clusters=2, seed=4), SMALL, around=first.arrangements)
+    assert other.arrangements is first.arrangements
+    one, two = (s.read(0, 60) for s in (first, other))
+    assert not np.isclose(one, two).all(axis=(1, 2)).any()
+    means = [x[(s.labels == 0) & ~s.swapped].mean(axis=0) for x, s in ((one, first), (two, other))]
+    assert np.sqrt(((means[0] - means[1]) ** 2).sum(axis=1).mean()) < 2.0
+    with pytest.raises(ConfigError, match="2 arrangements for 3 clusters"):
+        Simulation(Sampling(clusters=3), SMALL, around=first.arrangements)

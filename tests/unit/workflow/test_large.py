@@ -33,7 +33,7 @@ def test_small_jobs_leave_nothing_behind(tmp_path):
 
 def test_large_jobs_continue_from_their_tiles(tmp_path):
     tiles = tmp_path / "t"
-    words = {"tiles": tiles, "checkpoint_pairs": 100}
+    words = {"tiles": tiles, "resources": Resources(checkpoint_pairs=100)}
     matrix = measure_distances(ensemble(), METRIC, **words)
     plain = rmsd_matrix(ensemble(), METRIC)
     assert matrix.condensed.tobytes() == plain.condensed.tobytes()
@@ -73,7 +73,9 @@ def test_the_key_follows_coordinates_and_definition():
         distances_key(ensemble(), Metric("superpose", measure=np.arange(11))),
         distances_key(ensemble(), Metric("superpose", copies=(np.arange(20).reshape(2, 10),))),
         distances_key(ensemble(), Metric("superpose", measure=("A", "B"))),
+        distances_key(ensemble(), METRIC, Resources(precision="mixed")),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert distances_key(ensemble(), METRIC) in keys
+    assert distances_key(ensemble(), METRIC, Resources(memory=9, threads=7)) in keys
     assert json.dumps(sorted(keys))

@@ -1,0 +1,290 @@
+"""
+Sinks that keep whether pairs of models are neighbours, not how far they are apart.
+
+They take tiles of `congruence.compute.rmsd.rmsd_tiles`; where distances are
+computed on a device, they are compared there and only bits or counts come back.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.compute._device_reduce import counts_by_row, levels_below, packed_bits
+from congruence.compute._greedy import greedy_labels
+from congruence.compute.reducing import ReducingSink, check_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from congruence.compute.tiler import ArrayDevice
+    from congruence.typing import BoolArray, ByteArray, Float32Array, FloatArray, IntArray
+
+__all__ = ["NeighbourBits", "NeighbourCounts"]
+
+_CLOSE = 1e-6
+_ROWS = 255  # so many true values fit into the sum of one byte
+
+
+class NeighbourBits(ReducingSink):
+    """
+    A sink that keeps one bit per pair: whether a distance is at most a threshold.
+
+    Parameters
+    ----------
+    m : int
+        Number of models; m²/8 bytes are kept.
+    threshold : float
+        In Å.
+    bits : bool
+        Whether to keep the bits, and not only the counts of neighbours.
+    within : float
+        Pairs at most so far from the threshold, in Å, are counted as close.
+    """
+
+    def __init__(
+        self, m: int, threshold: float, *, bits: bool = True, within: float = _CLOSE
+    ) -> None:
+        self.m, self.threshold, self.within = m, float(threshold), within
+        width = (m + 7) // 8 if bits else 0
+        self.bits: ByteArray = np.zeros((m, width), dtype=np.uint8)
+        self.counts: IntArray = np.zeros(m, dtype=np.int64)
+        self.close_pairs = 0
+
+    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
+        """
+        Compare a tile with the threshold.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column, multiples of 8.
+        tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+        """
+        close = int(np.count_nonzero(np.abs(tile - self.threshold) <= self.within))
+        self.close_pairs += close // 2 if i == j else close
+        self.put_near(i, j, tile <= self.threshold)
+
+    def put_near(self, i: int, j: int, near: BoolArray) -> None:
+        """
+        Store which pairs are neighbours.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column, multiples of 8.
+        near : ndarray, dtype=bool, shape=(rows,columns)
+            Whether they are; on the diagonal symmetric, true for a model itself.
+        """
+        self._store(i, j, near)
+        if i != j:
+            self._store(j, i, near.T)
+
+    def _store(self, i: int, j: int, near: BoolArray) -> None:
+        rows = slice(i, i + len(near))
+        self.counts[rows] += np.count_nonzero(near, axis=1)
+        if self.bits.shape[1]:
+            packed = np.packbits(near, axis=1)
+            self.bits[rows, j // 8 : j // 8 + packed.shape[1]] = packed
+
+    def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
+        """
+        Compare a tile with the threshold where it was computed.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        i, j : int
+            Model of the first row and of the first column, multiples of 8.
+        tile : array of the device, dtype=float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+
+        Returns
+        -------
+        parts : tuple of array of the device
+            For `put_reduced`.
+        """
+        xp = device.xp
+        close = xp.sum(xp.astype(xp.abs(tile - self.threshold) <= self.within, xp.int64))
+        return (*self.reduce_near(device, tile <= self.threshold), close)
+
+    def reduce_near(self, device: ArrayDevice, near: Any) -> tuple[Any, ...]:
+        """
+        Pack which pairs are neighbours where that was found.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        near : array of the device, dtype=bool, shape=(rows,columns)
+            Whether they are; on the diagonal symmetric, true for a model itself.
+
+        Returns
+        -------
+        parts : tuple of array of the device
+            For `put_reduced`.
+        """
+        xp = device.xp
+        counts = tuple(xp.sum(near, axis=axis, dtype=xp.int64) for axis in (1, 0))
+        if not self.bits.shape[1]:
+            return counts
+        return (*counts, packed_bits(device, near), packed_bits(device, xp.matrix_transpose(near)))
+
+    def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
+        """
+        Store what `reduce` or `reduce_near` returned for a tile.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        parts : tuple of ndarray
+            What was returned, on this machine.
+        """
+        if len(parts) % 2:
+            self.close_pairs += int(parts[-1]) // 2 if i == j else int(parts[-1])
+            parts = parts[:-1]
+        several = [(i, j, parts[::2])] if i == j else [(i, j, parts[::2]), (j, i, parts[1::2])]
+        for first, other, (counts, *bits) in several:
+            self.counts[first : first + len(counts)] += counts
+            for packed in bits:
+                at = slice(other // 8, other // 8 + packed.shape[1])
+                self.bits[first : first + len(counts), at] = packed
+
+    def labels(self) -> IntArray:
+        """
+        Cluster by largest neighbourhoods (Daura et al. 1999).
+
+        Returns
+        -------
+        labels : ndarray, dtype=int64, shape=(m,)
+            Clusters in order of creation; see
+            `congruence.compute.clustering.threshold_labels`.
+        """
+        return greedy_labels(self.counts, self._members, self._leave)
+
+    def _members(self, center: int, free: BoolArray) -> IntArray:
+        near = np.unpackbits(self.bits[center], count=self.m).view(np.bool_)
+        return np.flatnonzero(near & free)
+
+    def _leave(self, members: IntArray, free: BoolArray, counts: IntArray) -> None:
+        for at in range(0, len(members), _ROWS):
+            rows = self.bits[members[at : at + _ROWS]]
+            near = np.unpackbits(rows, axis=1, count=self.m)
+            counts -= np.add.reduce(near, axis=0, dtype=np.uint8)
+
+
+class NeighbourCounts(ReducingSink):
+    """
+    A sink that keeps how many neighbours each model has at many thresholds.
+
+    Parameters
+    ----------
+    m : int
+        Number of models; 4 t m bytes are kept, on a device too.
+    thresholds : sequence of float
+        Strictly ascending, in Å; at most 65,535.
+
+    Raises
+    ------
+    ConfigError
+        If there is no threshold, there are too many, or they do not ascend.
+    """
+
+    def __init__(self, m: int, thresholds: Sequence[float] | FloatArray) -> None:
+        self.m, self.thresholds = m, check_levels(thresholds)
+        self._bins = np.zeros((m, len(self.thresholds) + 1), dtype=np.int32)
+        self._there: Any = None
+        self._lock = threading.Lock()
+
+    def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
+        """
+        Count in a tile.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        tile : ndarray, dtype=float32 or float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric.
+        """
+        binned = np.searchsorted(self.thresholds, tile, side="left")
+        if i == j:
+            np.fill_diagonal(binned, 0)
+        for first, own in [(i, binned)] if i == j else [(i, binned), (j, binned.T)]:
+            rows, bins = len(own), self._bins.shape[1]
+            at = own + np.arange(0, rows * bins, bins)[:, None]
+            counts = np.bincount(at.ravel(), minlength=rows * bins)
+            self._bins[first : first + rows] += counts.reshape(rows, bins).astype(np.int32)
+
+    def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
+        """
+        Count in a tile where it was computed.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device; the counts stay there until `collect`.
+        i, j : int
+            Model of the first row and of the first column.
+        tile : array of the device, dtype=float64, shape=(rows,columns)
+            Distances in Å; on the diagonal symmetric and zero.
+
+        Returns
+        -------
+        parts : tuple
+            Empty.
+        """
+        xp, bins = device.xp, self._bins.shape[1]
+        binned = levels_below(device, self.thresholds, tile, diagonal=i == j)
+        several = [(i, binned)]
+        if i != j:
+            several.append((j, xp.matrix_transpose(binned)))
+        for first, own in several:
+            counts = xp.astype(counts_by_row(device, own, bins), xp.int32)
+            with self._lock:
+                if self._there is None:
+                    self._there = device.array(self._bins)
+                self._there[first : first + own.shape[0], :] += counts
+        return ()
+
+    def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
+        """
+        Store nothing: the counts are on the device.
+
+        Parameters
+        ----------
+        i, j : int
+            Model of the first row and of the first column.
+        parts : tuple of ndarray
+            Empty.
+        """
+
+    def collect(self, device: ArrayDevice) -> None:
+        """
+        Bring the counts back.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        """
+        if self._there is not None:
+            self._bins, self._there = device.host(self._there), None
+
+    def counts(self) -> npt.NDArray[np.int32]:
+        """
+        Return the counts, after the pass.
+
+        Returns
+        -------
+        counts : ndarray, dtype=int32, shape=(t,m)
+            Models at most so far away at each threshold, itself included.
+        """
+        return np.ascontiguousarray(self._bins[:, :-1].cumsum(axis=1, dtype=np.int32).T)

@@ -1,0 +1,311 @@
+"""
+Distances on a Dask cluster: `congruence.compute.rmsd.rmsd_tiles` in tasks.
+
+Coordinates are written once to a folder that all workers see. A task computes a
+square of models into a file, and the tiles are handed to the sink in a fixed
+order. On equal processors the bytes are those of one machine, whatever the number
+of workers.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from congruence.core.sources import as_source
+from congruence.errors import ConfigError
+from congruence.workflow.dask_cluster import Connection, connected
+from congruence.workflow.dask_scratch import load_array
+from congruence.workflow.dask_words import metric_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from congruence.compute._resolve import Data
+    from congruence.compute._tiles import Precision
+    from congruence.compute.metric import Metric
+    from congruence.core.sources import TileSink
+    from congruence.typing import FloatArray
+
+__all__ = ["DaskTiler", "TilePlan", "task_edge"]
+
+_UNIT = 128
+_SECONDS = 0.7
+_DEVICE_SPEED = 16.0
+_LONGEST = 4096
+_TASK_BYTES = 256 << 20
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class DaskTiler:
+    """
+    Computes distances on a Dask cluster; a `congruence.compute.tiler.Tiler`.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, or the path of its scheduler file; empty to start
+        workers on this machine. Nothing is connected before the first call.
+    device : {"cpu", "gpu"}
+        Where a worker computes.
+
+    Examples
+    --------
+    >>> DaskTiler("tcp://node7:8786").device
+    'cpu'
+    """
+
+    address: str = ""
+    device: Literal["cpu", "gpu"] = "cpu"
+
+    def __call__(
+        self,
+        data: Data,
+        sink: TileSink,
+        metric: Metric,
+        *,
+        precision: Precision = "auto",
+        edge: int = 1024,
+        threads: int | None = None,
+        memory: int = 2 << 30,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, str]:
+        """
+        Compute all pairwise distances and hand them to a sink, tile by tile.
+
+        Parameters
+        ----------
+        data : Ensemble, CoordinateSource or ndarray, shape=(m,n,3)
+            The models, in Å.
+        sink : TileSink
+            Receives float64 tiles of distances in Å, row by row; what it has
+            done is not computed.
+        metric : Metric
+            The definition of the distance.
+        precision : {"auto", "double", "mixed"}
+            See `congruence.compute.rmsd.rmsd_matrix`.
+        edge : int
+            Models along the edge of a put tile, a multiple of 128.
+        threads : int, optional
+            Workers to start where none are there; a task has one thread.
+        memory : int
+            Bytes that the packed models of one task may take, at most 256 MiB.
+        progress : callable, optional
+            Called with the number of put tiles that are computed and of all.
+
+        Returns
+        -------
+        definition : dict of str to str
+            Words for ``DistanceMatrix.definition``.
+
+        Raises
+        ------
+        ConfigError
+            If ``distributed`` is not installed, no scheduler answers, or as
+            `congruence.compute.rmsd.rmsd_tiles`.
+        InputError
+            If workers do not see the shared folder, or a task is lost.
+        ShapeError
+            As `congruence.compute.rmsd.rmsd_tiles`.
+        """
+        from congruence.compute.rectangle import bare_metric, settle
+
+        if edge < _UNIT or edge % _UNIT:
+            raise ConfigError(f"edge is {edge}, expected a multiple of {_UNIT}")
+        settled = settle(data, metric, precision)
+        source, bare = as_source(data), bare_metric(data, metric)
+        size = task_edge(data, metric, edge, device=self.device, memory=memory)
+        plan = TilePlan(source.shape[0], edge, size, frozenset(sink.done()))
+        if not plan.tiles:
+            return settled.definition
+        with connected(self.address, workers=threads) as connection:
+            scratch = connection.scratch
+            job = {
+                "coordinates": str(scratch.share(source)),
+                "metric": metric_words(bare),
+                "edge": size,
+                "precision": settled.precision,
+                "single_error": settled.single_error,
+                "kernel": os.environ.get("CONGRUENCE_KERNEL", ""),
+                "device": self.device,
+            }
+            folder = scratch.stage("distances", job)
+            made = _Pass(connection, plan, folder).put_all(sink, progress)
+        return settled.definition | made
+
+
+def task_edge(
+    data: Data,
+    metric: Metric,
+    edge: int,
+    *,
+    device: Literal["cpu", "gpu"] = "cpu",
+    memory: int = _TASK_BYTES,
+) -> int:
+    """
+    Choose the square of models of one task: most of a second of one core.
+
+    Parameters
+    ----------
+    data : Ensemble, CoordinateSource or ndarray, shape=(m,n,3)
+        The models.
+    metric : Metric
+        The definition of the distance.
+    edge : int
+        Models along the edge of a tile of the sink.
+    device : {"cpu", "gpu"}
+        Where a worker computes; a graphics card is given larger squares.
+    memory : int
+        Bytes that packed models may take, at most 256 MiB.
+
+    Returns
+    -------
+    size : int
+        A multiple of 128 that divides `edge` or is a multiple of it. It depends
+        on the numbers of models and beads and on the metric, not on workers.
+    """
+    from congruence.compute.rectangle import pair_seconds
+
+    seconds, beads = pair_seconds(data, metric)
+    if device == "gpu":
+        seconds /= _DEVICE_SPEED
+    room = min(memory, _TASK_BYTES) // (2 * 36 * beads)
+    most = min(int((_SECONDS / seconds) ** 0.5), room, _LONGEST)
+    fitting = [size for size in range(_UNIT, edge + 1, _UNIT) if edge % size == 0]
+    fitting += range(2 * edge, _LONGEST + 1, edge)
+    return max((size for size in fitting if size <= most), default=_UNIT)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """
+    Which squares are computed for which tiles, in which order.
+
+    Parameters
+    ----------
+    m : int
+        Models.
+    edge : int
+        Models along the edge of a tile.
+    size : int
+        Models along the edge of the square of a task.
+    done : frozenset of tuple
+        Tiles that need not be computed.
+    """
+
+    m: int
+    edge: int
+    size: int
+    done: frozenset[tuple[int, int]]
+
+    @cached_property
+    def tiles(self) -> list[tuple[int, int]]:
+        """First models of rows and columns of the tiles to put, row by row."""
+        starts = range(0, self.m, self.edge)
+        return [(i, j) for i in starts for j in starts if i <= j and (i, j) not in self.done]
+
+    @cached_property
+    def every(self) -> int:
+        """Number of all tiles."""
+        rows = -(-self.m // self.edge)
+        return rows * (rows + 1) // 2
+
+    def squares(self, tile: tuple[int, int]) -> list[tuple[int, int]]:
+        """
+        Return the squares that a tile is made of.
+
+        Parameters
+        ----------
+        tile : tuple of int
+            Its first models.
+
+        Returns
+        -------
+        squares : list of tuple
+            Their first models, never below the diagonal.
+        """
+        i, j = tile
+        rows, columns = (
+            range(at // self.size * self.size, min(at + self.edge, self.m), self.size)
+            for at in (i, j)
+        )
+        return [(a, b) for a in rows for b in columns if a <= b]
+
+    @cached_property
+    def bands(self) -> list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]:
+        """Squares and tiles of one band of rows after the other."""
+        height = max(self.edge, self.size)
+        tiles: dict[int, list[tuple[int, int]]] = {}
+        for tile in self.tiles:
+            tiles.setdefault(tile[0] // height, []).append(tile)
+        return [
+            (sorted({s for t in band for s in self.squares(t)}), band) for band in tiles.values()
+        ]
+
+
+class _Pass:
+    """One pass over the tiles of a plan."""
+
+    def __init__(self, connection: Connection, plan: TilePlan, folder: Path) -> None:
+        self._connection, self._plan, self._folder = connection, plan, folder
+
+    def put_all(
+        self, sink: TileSink, progress: Callable[[int, int], None] | None
+    ) -> dict[str, str]:
+        """Put the tiles; return what a device adds to the definition."""
+        from congruence.workflow import dask_tasks
+
+        plan = self._plan
+        squares = [square for needed, _ in plan.bands for square in needed]
+        ahead = max(len(needed) for needed, _ in plan.bands)
+        running = self._connection.results(
+            dask_tasks.distances,
+            ((f"distances-{i}-{j}", (str(self._folder), i, j)) for i, j in squares),
+            window=ahead + _AHEAD * max(self._connection.threads, 1),
+        )
+        first: dict[str, str] = {}
+        computed, before = 0, plan.every - len(plan.tiles)
+        with closing(running) as results:
+            for needed, tiles in plan.bands:
+                for words in islice(results, len(needed)):
+                    first = first or words
+                    computed += 1
+                    if progress is not None:
+                        progress(before + computed * len(plan.tiles) // len(squares), plan.every)
+                self._put(needed, tiles, sink)
+        return first
+
+    def _put(
+        self, needed: list[tuple[int, int]], tiles: list[tuple[int, int]], sink: TileSink
+    ) -> None:
+        files = {square: self._folder / f"tile-{square[0]}-{square[1]}.npy" for square in needed}
+        arrays = {square: load_array(path, mapped=True) for square, path in files.items()}
+        for i, j in tiles:
+            sink.put(i, j, self._tile(i, j, arrays))
+        arrays.clear()
+        for path in files.values():
+            path.unlink(missing_ok=True)
+
+    def _tile(self, i: int, j: int, arrays: dict[tuple[int, int], Any]) -> FloatArray:
+        edge, m = self._plan.edge, self._plan.m
+        tile = np.zeros((min(edge, m - i), min(edge, m - j)))
+        for a, b in self._plan.squares((i, j)):
+            square = arrays[a, b]
+            rows, inner_rows = _overlap(i, len(tile), a, len(square))
+            columns, inner_columns = _overlap(j, tile.shape[1], b, square.shape[1])
+            tile[rows, columns] = square[inner_rows, inner_columns]
+        return np.triu(tile) + np.triu(tile, 1).T if i == j else tile
+
+
+def _overlap(start: int, length: int, other: int, size: int) -> tuple[slice, slice]:
+    """Return what two stretches share, counted from the start of each."""
+    low, high = max(start, other), min(start + length, other + size)
+    return slice(low - start, high - start), slice(low - other, high - other)

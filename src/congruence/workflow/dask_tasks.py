@@ -1,0 +1,329 @@
+"""
+What a Dask worker does: each function is one task.
+
+Tasks take texts and numbers, open the data themselves, compute on one thread,
+and leave their result as a file in the folder of their stage. A task whose file
+is there already has nothing to do: when a worker is killed after it wrote a
+tile, that tile is not computed again.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from congruence.errors import ConfigError, CongruenceError, MissingDependencyError
+from congruence.workflow.dask_scratch import FileSource, read_job, save_array
+from congruence.workflow.dask_words import grid_from, metric_from, placed_from, topology_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from congruence.compute.metric import Metric
+    from congruence.compute.tiler import Tiler
+    from congruence.core.sources import CoordinateSource
+    from congruence.core.topology import Topology
+    from congruence.typing import FloatArray
+
+__all__ = ["bounds", "density", "distances", "fluctuations", "read_models", "set_distances"]
+
+
+def distances(folder: str, i: int, j: int) -> dict[str, str]:
+    """
+    Compute a tile of distances into ``tile-I-J.npy``.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    i, j : int
+        Model of the first row and of the first column.
+
+    Returns
+    -------
+    words : dict of str to str
+        What a device adds to the definition; else nothing.
+
+    Raises
+    ------
+    CongruenceError
+        If the worker cannot see the data, or the device is not there.
+    """
+    path = Path(folder) / f"tile-{i}-{j}.npy"
+    if path.exists():
+        return {}
+    job = read_job(folder)
+    source, metric = FileSource(Path(job["coordinates"])), metric_from(job["metric"])
+    if job["device"] == "gpu":
+        tile, words = _on_gpu(source, metric, (i, j), job)
+    else:
+        from congruence.compute.rectangle import Rectangles, Settled
+
+        settled, words = Settled(job["precision"], job["single_error"]), {}
+        tile = Rectangles(source, metric, settled, kernel=job["kernel"]).compute(i, j, job["edge"])
+    save_array(path, tile)
+    return words
+
+
+def _on_gpu(
+    source: CoordinateSource, metric: Metric, at: tuple[int, int], job: dict[str, Any]
+) -> tuple[FloatArray, dict[str, str]]:
+    from congruence.compute.device import DeviceTiler
+
+    try:
+        return on_device(DeviceTiler("gpu"), source, metric, at, job)
+    except MissingDependencyError as error:  # cannot be sent as it is
+        raise ConfigError(f"on {socket.gethostname()}: {error.message}", hint=error.hint) from None
+
+
+def on_device(
+    tiler: Tiler,
+    source: CoordinateSource,
+    metric: Metric,
+    at: tuple[int, int],
+    job: dict[str, Any],
+) -> tuple[FloatArray, dict[str, str]]:
+    """
+    Compute a tile with a tiler that knows whole matrices only.
+
+    Parameters
+    ----------
+    tiler : Tiler
+        What computes; told that all tiles but one are done.
+    source : CoordinateSource
+        All models.
+    metric : Metric
+        The definition of the distance.
+    at : tuple of int
+        Model of the first row and of the first column.
+    job : dict
+        Holds ``edge`` and ``precision``.
+
+    Returns
+    -------
+    tile : ndarray, dtype=float64, shape=(rows,columns)
+        In Å.
+    words : dict of str to str
+        What the tiler says of its arithmetic and device.
+    """
+    edge = int(job["edge"])
+    sink = _OneTile((0, 0 if at[0] == at[1] else edge), edge)
+    both = _Pair(source, sorted(set(at)), edge)
+    definition = tiler(both, sink, metric, precision=job["precision"], edge=edge, threads=1)
+    return sink.tile, {k: definition[k] for k in ("precision", "device") if k in definition}
+
+
+class _Pair:
+    """Two stretches of models, one after the other, as a `CoordinateSource`."""
+
+    def __init__(self, source: CoordinateSource, starts: list[int], edge: int) -> None:
+        m, n, _ = source.shape
+        blocks = [source.read(start, min(start + edge, m)) for start in starts]
+        self._coordinates = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        self.shape = (len(self._coordinates), n, 3)
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        return self._coordinates[start:stop]
+
+
+class _OneTile:
+    """A sink that wants one tile of the three of two stretches."""
+
+    def __init__(self, wanted: tuple[int, int], edge: int) -> None:
+        self._done = {(0, 0), (0, edge), (edge, edge)} - {wanted}
+        self.tile: FloatArray = np.empty((0, 0))
+
+    def done(self) -> set[tuple[int, int]]:
+        return self._done
+
+    def put(self, i: int, j: int, tile: Any) -> None:
+        self.tile = np.asarray(tile, np.float64)
+
+
+def read_models(folder: str, first: int, pieces: list[tuple[str, list[int]]]) -> dict[str, Any]:
+    """
+    Read frames of some files into ``block-FIRST.npy``.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    first : int
+        Number of the block.
+    pieces : list of (str, list of int)
+        Files, and frames of each.
+
+    Returns
+    -------
+    found : dict
+        ``differing``: files with other radii or masses than the first file;
+        ``unlike``: a file with another topology, where the block ends; and
+        ``unread``: a file that cannot be opened.
+
+    Raises
+    ------
+    FormatError
+        If a frame is damaged.
+    """
+    from congruence.io.rmf import open_rmf
+
+    job = read_job(folder)
+    how = {"resolution": job["resolution"], "state": job["state"]}
+    found: dict[str, Any] = {"differing": [], "unlike": "", "unread": ""}
+    expected: Topology | None = None
+    blocks = []
+    for path, frames in [(job["first"], None), *pieces]:
+        try:
+            file = open_rmf(path)
+        except CongruenceError:
+            return found | {"unread": path}
+        topology = file.topology(**how)
+        expected = expected or topology
+        if topology.key != expected.key:
+            return found | {"unlike": path}
+        if topology is not expected and topology.property_differences(expected):
+            found["differing"].append(path)
+        if frames is not None:
+            blocks.append(file.coordinates(frames, **how))
+    save_array(Path(folder) / f"block-{first}.npy", np.concatenate(blocks))
+    return found
+
+
+def bounds(folder: str, cluster: int) -> dict[str, Any]:
+    """
+    Lay a grid for the densities of one cluster.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    cluster : int
+        Its position.
+
+    Returns
+    -------
+    grid : dict
+        ``origin``, ``shape`` and ``voxel``.
+    """
+    from congruence.compute.density import common_grid
+
+    job = read_job(folder)
+    beads = np.array(job["used"], np.int64)
+    placed = placed_from(job["clusters"][cluster])
+    grid = common_grid(
+        placed, beads=beads, voxel=job["voxel"], map_resolution=job["map_resolution"]
+    )
+    return {"origin": list(grid.origin), "shape": list(grid.shape), "voxel": grid.voxel}
+
+
+def density(folder: str, cluster: int, name: str, grid: dict[str, Any]) -> int:
+    """
+    Compute the density of one selection of one cluster into ``CLUSTER-NUMBER.npy``.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    cluster : int
+        Position of the cluster.
+    name : str
+        Name of the selection.
+    grid : dict
+        As from `bounds`.
+
+    Returns
+    -------
+    models : int
+        Models in the density.
+    """
+    from congruence.compute.density import densities
+    from congruence.compute.rectangle import one_blas_thread
+
+    job = read_job(folder)
+    names = list(job["selections"])
+    placed = placed_from(job["clusters"][cluster])
+    path = Path(folder) / f"{cluster}-{names.index(name)}.npy"
+    if not path.exists():
+        with one_blas_thread():
+            made = densities(
+                placed,
+                np.array(job["masses"], np.float64),
+                {name: np.array(job["selections"][name], np.int64)},
+                grid=grid_from(grid),
+                map_resolution=job["map_resolution"],
+                threads=1,
+            )
+        save_array(path, made[name].values)
+    return placed.shape[0]
+
+
+def set_distances(folder: str, at: int) -> None:
+    """
+    Compute all distances of one selection within one cluster into ``distances-AT.npy``.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    at : int
+        Position among the requests of the stage.
+    """
+    from congruence.compute.rmsd import rmsd_matrix
+
+    request = read_job(folder)["requests"][at]
+    metric = metric_from(request["metric"])
+    _make(
+        Path(folder) / f"distances-{at}.npy",
+        lambda: (
+            rmsd_matrix(
+                FileSource(Path(request["members"])), metric, precision="double", threads=1
+            ).condensed
+        ),
+    )
+
+
+def fluctuations(folder: str, at: int) -> int:
+    """
+    Compute how much the beads of one cluster move into ``fluctuation-AT.npy``.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    at : int
+        Position of the cluster.
+
+    Returns
+    -------
+    iterations : int
+        Rounds until the mean no longer changed.
+    """
+    from congruence.compute.fluctuation import fluctuation
+    from congruence.compute.rectangle import one_blas_thread
+
+    job = read_job(folder)
+    request = job["requests"][at]
+    with one_blas_thread():
+        found = fluctuation(
+            FileSource(Path(request["members"])),
+            topology_from(job["topology"]),
+            alignment=job["alignment"],
+            center=request["center"],
+            on=np.array(job["on"], np.int64),
+            weights=np.array(job["weights"], np.float64),
+        )
+    columns = np.column_stack([found.rmsf, found.compat, found.rigid, found.mean])
+    save_array(Path(folder) / f"fluctuation-{at}.npy", columns)
+    return found.iterations
+
+
+def _make(path: Path, array: Callable[[], Any]) -> None:
+    if not path.exists():
+        from congruence.compute.rectangle import one_blas_thread
+
+        with one_blas_thread():
+            made = array()
+        save_array(path, made)

@@ -1,0 +1,384 @@
+"""The Dask engine on two worker processes: the bytes of one machine, and workers that are killed."""
+
+import logging
+import os
+import platform
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jobfolders import ASKED, congruence, models, record, tree
+
+pytest.importorskip("distributed")
+
+from distributed import LocalCluster
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+from congruence.compute.compression import compress
+from congruence.compute.metric import Metric
+from congruence.compute.rmsd import rmsd_tiles
+from congruence.core.grid import Grid
+from congruence.core.placement import PlacedModels, Placement
+from congruence.core.results import Alignment
+from congruence.core.sources import ArraySource, CondensedSink
+from congruence.core.topology import Molecule, Topology
+from congruence.errors import ConfigError, FormatError, InputError
+from congruence.io.store import read_json
+from congruence.io.tiles import DistanceFolder
+from congruence.simulate import damage_run, simulate_runs, small_system
+from congruence.workflow import dask_cluster, dask_engine, dask_steps
+from congruence.workflow.dask_cluster import Connection, connected, keep_engine
+from congruence.workflow.dask_engine import DaskTiler
+from congruence.workflow.steps import open_runs
+
+RNG = np.random.default_rng(0)
+FAR = RNG.normal(size=(4, 30, 3))[RNG.integers(0, 4, 400)] * 30 + RNG.normal(size=(400, 30, 3)) * 3
+COPIES = (np.array([[0, 1, 2], [5, 6, 7]]),)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(cluster, tmp_path_factory):
+    """Return the address, with one connection for all tests."""
+    found = cluster.scheduler_address
+    with keep_engine(f"dask:{found}", out=tmp_path_factory.mktemp("dask") / "out"):
+        yield found
+
+
+@pytest.fixture
+def small_tasks(monkeypatch):
+    """Let a task be a tile of 128 x 128."""
+    monkeypatch.setattr(dask_engine, "_SECONDS", 1e-9)
+
+
+class Recording(CondensedSink):
+    """Remembers the order of the tiles; perhaps some are done."""
+
+    def __init__(self, m, done=()):
+        super().__init__(m, np.float64)
+        self.values[:] = -1.0
+        self.order, self._had = [], set(done)
+
+    def done(self):
+        return self._had
+
+    def put(self, i, j, tile):
+        self.order.append((i, j))
+        super().put(i, j, tile)
+
+
+def both(address, metric, *, data=FAR, done=(), **options):
+    sinks = Recording(len(data), done), Recording(len(data), done)
+    said = rmsd_tiles(data, sinks[0], metric, **options)
+    assert DaskTiler(address)(data, sinks[1], metric, **options) == said
+    np.testing.assert_array_equal(sinks[1].values, sinks[0].values)
+    assert sinks[1].order == sinks[0].order
+    return sinks[1]
+
+
+# ---------------------------------------------------------------- distances
+
+
+@pytest.mark.parametrize("precision", ["double", "mixed"])
+@pytest.mark.parametrize("alignment", ["none", "center", "superpose"])
+def test_distances_have_the_bytes_of_one_machine(address, small_tasks, alignment, precision):
+    words = {"measure": np.arange(20), "weights": RNG.random(30), "copies": COPIES}
+    both(address, Metric(alignment, **words), precision=precision, edge=128)
+
+
+@pytest.mark.parametrize("alignment", ["center", "superpose"])
+def test_beads_apart_from_the_measured_ones_are_superposed_alike(address, small_tasks, alignment):
+    apart = Metric(alignment, measure=np.arange(20), on=np.arange(10, 30), copies=COPIES)
+    both(address, apart, edge=256, data=FAR[:300])
+
+
+@pytest.mark.parametrize("edge", [128, 384, 512])
+def test_tiles_of_any_edge_come_in_the_same_order_from_any_squares(address, monkeypatch, edge):
+    for seconds in (1e-9, 2e-3, 1.0):
+        monkeypatch.setattr(dask_engine, "_SECONDS", seconds)
+        both(address, Metric("center"), edge=edge)
+
+
+def test_tiles_that_are_done_are_not_computed(address, small_tasks):
+    sink = both(address, Metric("none"), edge=256, done={(0, 256)})
+    assert sink.order == [(0, 0), (256, 256)]
+    assert (sink.values == -1.0).any()
+
+
+def test_near_duplicates_are_repaired_behind_pseudo_beads(address, tmp_path):
+    rng = np.random.default_rng(5)
+    bodies = rng.normal(size=(2, 60, 3)) * 20
+    turned = [
+        (bodies @ np.linalg.qr(rng.normal(size=(2, 3, 3)))[0] + rng.normal(size=(2, 1, 3)) * 9)
+        for _ in range(100)
+    ]
+    data = np.array(turned * 3).reshape(300, 120, 3) + rng.normal(size=(300, 120, 3)) * 1e-6
+    found = compress(data, Metric("superpose"), always=True)
+    folders = [
+        DistanceFolder(tmp_path / name, 300, key="k", edge=128, dtype=np.float64)
+        for name in ("local", "dask")
+    ]
+    words = [
+        found.tiles(folder, tiler=tiler, edge=128)
+        for folder, tiler in zip(folders, (rmsd_tiles, DaskTiler(address)), strict=True)
+    ]
+    assert words[0] == words[1]
+    assert found.near > 0
+    assert "pseudo-beads" in words[0]["compression"]
+    assert tree(tmp_path / "local") == tree(tmp_path / "dask")
+
+
+def test_progress_counts_tiles_and_ends_with_all(address, small_tasks):
+    told = []
+    tiler = DaskTiler(address)
+    tiler(
+        FAR, Recording(400, {(0, 0)}), Metric("none"), edge=128, progress=lambda *t: told.append(t)
+    )
+    assert told == sorted(told)
+    assert told[-1] == (10, 10)
+    assert len(told) == 9
+
+
+class Counting(SchedulerPlugin):
+    """Counts how often each task was started and was done."""
+
+    name = "counting"
+
+    def __init__(self):
+        self.started, self.done = {}, {}
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if finish == "processing":
+            self.started[key] = self.started.get(key, 0) + 1
+        if (start, finish) == ("processing", "memory"):
+            self.done[key] = self.done.get(key, 0) + 1
+
+
+def test_a_killed_worker_costs_its_tasks_only(cluster, address, small_tasks):
+    expected = Recording(400)
+    metric = Metric("superpose", copies=COPIES)
+    rmsd_tiles(FAR, expected, metric, edge=128)
+    with connected(address) as connection:
+        pids = connection.client.run(os.getpid)
+    victim = sorted(pids.values())[0]
+    counting, killed = Counting(), []
+
+    def kill(done, total):
+        if not killed and done >= 3:
+            os.kill(victim, signal.SIGKILL)
+            killed.append(done)
+
+    cluster.scheduler.add_plugin(counting)
+    found = Recording(400)
+    try:
+        DaskTiler(address)(FAR, found, metric, edge=128, progress=kill)
+    finally:
+        cluster.scheduler.remove_plugin("counting")
+    assert killed
+    np.testing.assert_array_equal(found.values, expected.values)
+    names = sorted(key.rpartition("-")[0] for key in counting.done)
+    assert names == sorted(f"distances-{i}-{j}" for i, j in expected.order)
+    # Tiles that were handed over before the worker was killed are not asked for again.
+    early = {f"distances-{i}-{j}" for i, j in expected.order[:3]}
+    assert all(
+        count == 1 for key, count in counting.started.items() if key.rpartition("-")[0] in early
+    )
+    with connected(address) as connection:
+        connection.client.wait_for_workers(2, timeout=30)
+        assert victim not in connection.client.run(os.getpid).values()
+
+
+def test_errors_of_tasks_come_back_whole(address, tmp_path):
+    torn = tmp_path / "torn.json"
+    torn.write_text("{")
+    with connected(address) as connection, pytest.raises(FormatError) as caught:
+        list(connection.results(read_json, [("torn-0", (torn,))]))
+    assert caught.value.message.startswith(f"{torn}, line 1: is not JSON")
+    assert (caught.value.path, caught.value.location) == (str(torn), "line 1")
+
+
+def test_a_task_that_ends_every_worker_is_named(cluster, address, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with connected(address) as connection:
+        with pytest.raises(InputError, match=r"exit-0 was lost") as caught:
+            list(connection.results(os._exit, [("exit-0", (1,))]))
+        connection.client.wait_for_workers(2, timeout=30)
+    assert "memory" in caught.value.hint
+
+
+def test_workers_with_another_congruence_are_refused(cluster, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", platform.node)
+    connection = Connection(cluster.scheduler_address)
+    try:
+        with pytest.raises(ConfigError, match="a worker has no congruence") as caught:
+            _ = connection.client
+        assert "congruence[dask]" in caught.value.hint
+    finally:
+        connection.close()
+
+
+# ---------------------------------------------------------------- densities, precision
+
+
+def test_fluctuations_and_squares_have_the_bytes_of_one_machine(address):
+    from congruence.compute.fluctuation import fluctuation
+    from congruence.compute.rmsd import rmsd_matrix
+
+    topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
+    how = {"alignment": Alignment.SUPERPOSE, "on": np.arange(10), "weights": RNG.random(30)}
+    sets = [(f"cluster.{k}", ArraySource(FAR[k::3]), 5) for k in range(2)]
+    moved = list(dask_steps.set_fluctuations(f"dask:{address}", sets, topology, **how))
+    for (_, source, center), found in zip(sets, moved, strict=True):
+        expected = fluctuation(source, topology, center=center, **how)
+        for name in ("rmsf", "compat", "mean", "rigid"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+            assert getattr(found, name).dtype == getattr(expected, name).dtype
+        assert (found.models, found.alignment, found.iterations) == (
+            expected.models,
+            expected.alignment,
+            expected.iterations,
+        )
+    metric = Metric("superpose", measure=np.arange(5, 30))
+    named = [(f"cluster.{k}-A", FAR[k::4], metric) for k in range(2)]
+    squares = list(dask_steps.set_squares(f"dask:{address}", named))
+    for (_, some, _), square in zip(named, squares, strict=True):
+        np.testing.assert_array_equal(
+            square, rmsd_matrix(some, metric, precision="double").square()
+        )
+
+
+def test_maps_have_the_bytes_of_one_machine(address):
+    from congruence.compute.density import common_grid, densities
+
+    topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
+    still = (Placement(),) * 100
+    placed = [PlacedModels(ArraySource(FAR), np.arange(k, k + 100), still) for k in (0, 200)]
+    shape = {"voxel": 5.0, "map_resolution": 20.0}
+    names, used = ["cluster.0", "cluster.1"], np.arange(20)
+    grid = dask_steps.cluster_grid(f"dask:{address}", placed, names, used, shape)
+    assert grid == Grid.union([common_grid(p, beads=used, **shape) for p in placed])
+    chosen = {"one": np.arange(5), "name with - and ä": np.arange(3, 20)}
+    maps = dask_steps.cluster_maps(
+        f"dask:{address}", placed, names, topology, chosen, grid=grid, map_resolution=20.0
+    )
+    for models_, found in zip(placed, maps, strict=True):
+        expected = densities(models_, topology, chosen, grid=grid, map_resolution=20.0)
+        assert list(found) == list(expected)
+        for name, density in expected.items():
+            np.testing.assert_array_equal(found[name].values, density.values)
+            assert (found[name].models, found[name].name) == (density.models, density.name)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_frames_are_read_as_on_one_machine_in_tasks_of_any_size(address, small, monkeypatch):
+    local = open_runs(small).choose().load()
+    for values in (117 * 3 * 2, 10**9):
+        monkeypatch.setattr(dask_steps, "_VALUES", values)
+        far = open_runs(small).choose().load(engine=f"dask:{address}")
+        np.testing.assert_array_equal(far.coordinates, local.coordinates)
+        assert far.topology.key == local.topology.key
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_a_file_that_only_this_machine_can_read_is_named(address, small, tmp_path, position):
+    copy = tmp_path / "runs"
+    shutil.copytree(small, copy)
+    chosen = open_runs(copy).choose()
+    victim = Path(list(dict.fromkeys(map(str, chosen.table.file)))[position])
+    victim.replace(victim.with_suffix(".away"))
+    with pytest.raises(InputError, match=f"workers cannot read {victim}") as caught:
+        chosen.load(engine=f"dask:{address}")
+    assert "same paths" in caught.value.hint
+
+
+def test_files_of_another_system_are_refused_as_on_one_machine(address, small, tmp_path):
+    copy = tmp_path / "runs"
+    shutil.copytree(small, copy)
+    chosen = open_runs(copy).choose()
+    other = tmp_path / "other"
+    simulate_runs(
+        other, models=20, clusters=2, seed=3, system=small_system(residues_per_subunit=24)
+    )
+    for path in sorted(set(map(str, chosen.table.file)))[1:]:
+        shutil.copy(path.replace(str(copy), str(other)), path)
+    said = []
+    for engine in ("local", f"dask:{address}"):
+        again = open_runs(copy).choose()
+        with pytest.raises(InputError, match="same topology") as caught:
+            again.load(engine=engine)
+        said.append((caught.value.message, caught.value.hint))
+    assert said[0] == said[1]
+
+
+def test_what_killed_jobs_left_is_counted_as_on_one_machine(address, small, tmp_path, no_figure):
+    copy = tmp_path / "runs"
+    shutil.copytree(small, copy)
+    for replica, damage in enumerate(("truncated_rmf", "missing_rmf")):
+        damage_run(copy / "run1", damage, replica=replica)
+    found = []
+    for name, engine in (("local", "local"), ("dask", f"dask:{address}")):
+        words = ("--engine", engine, "--clusters", 2, "--out", tmp_path / name)
+        assert congruence("cluster", copy, *ASKED, *words) == 0
+        found.append(record(tmp_path / name)["left_out"])
+    assert found[0] == found[1]
+    assert found[0]["count"] > 0
+    assert same(tmp_path / "local", tmp_path / "dask")
+
+
+def same(one, two):
+    """Tell whether two results differ in nothing but what says how they were made."""
+    first, second = tree(one), tree(two)
+    differing = [name for name in first if first[name] != second.get(name)]
+    return first.keys() == second.keys() and differing in ([], ["run.json"])
+
+
+# ---------------------------------------------------------------- the whole job
+
+
+def test_a_whole_job_has_the_bytes_of_one_machine(address, small, tmp_path, monkeypatch):
+    monkeypatch.setattr("congruence.workflow.results.draw", lambda *_, **__: None)
+    result, out = tmp_path / "local", tmp_path / "out"
+    words = ("--density", "Alpha", "--density", "both=Gamma", "--clusters", 2)
+    assert congruence("cluster", small, *ASKED, *words, "--out", result) == 0
+    engine = ("--engine", f"dask:{address}")
+    assert congruence("cluster", small, *ASKED, *words, *engine, "--out", out) == 0
+    assert {"distances.npy", "models.csv", "cluster.0/both.mrc"} <= tree(out).keys()
+    assert any("rmsf" in name for name in tree(out))
+    assert same(result, out)
+    assert record(out)["engine"] == "dask"
+    assert record(result)["engine"] == "local"
+    assert not list(tmp_path.glob("*.dask"))
+    # What is computed from the result later does not need the cluster.
+    again = tmp_path / "again"
+    monkeypatch.setattr("congruence.workflow.results.write_precision", lambda *_, **__: None)
+    assert congruence("recluster", out, "--clusters", 2, "--out", again) == 0
+
+
+def test_without_an_address_workers_are_started_and_ended(small, tmp_path, capsys, no_figure):
+    out = tmp_path / "out"
+    words = ("--clusters", 2, "--members", "none", "--engine", "dask", "--threads", 1)
+    assert congruence("cluster", small, *ASKED, *words, "--out", out) == 0
+    said = capsys.readouterr()
+    assert "Dask cluster on this machine: 1 worker thread;" in said.out + said.err
+    assert len(models(out)["model"]) == 20
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert "" not in dask_cluster._KEPT
+
+
+def test_an_unreachable_scheduler_is_exit_code_3_with_a_hint(small, tmp_path, capsys):
+    words = ("--engine", "dask:127.0.0.1:1", "--clusters", 2, "--out", tmp_path / "out")
+    assert congruence("cluster", small, *ASKED, *words) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no Dask scheduler answers at 127.0.0.1:1" in said
+    assert "tcp://node7:8786" in said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,219 @@
+"""Which tasks there are, tasks as functions, and what is said when there is no cluster."""
+
+import json
+import socket
+import sys
+
+import numpy as np
+import pytest
+
+from congruence.compute.metric import Metric
+from congruence.compute.rectangle import Rectangles, settle
+from congruence.compute.rmsd import rmsd_matrix, rmsd_tiles
+from congruence.core.sources import ArraySource, CondensedSink
+from congruence.errors import ConfigError, ShapeError
+from congruence.workflow import dask_cluster, dask_tasks
+from congruence.workflow.dask_cluster import Connection, keep_engine
+from congruence.workflow.dask_engine import DaskTiler, TilePlan, task_edge
+from congruence.workflow.dask_scratch import FileSource, Scratch
+from congruence.workflow.dask_steps import _pieces
+
+RNG = np.random.default_rng(0)
+MODELS = RNG.normal(size=(300, 8, 3)) * 20
+
+
+# ---------------------------------------------------------------- plan
+
+
+@pytest.mark.parametrize(("edge", "size"), [(128, 128), (256, 128), (128, 384), (256, 512)])
+@pytest.mark.parametrize("done", [set(), {(0, 0)}, {(0, 256), (256, 256)}])
+def test_every_tile_is_covered_by_squares_of_its_band(edge, size, done):
+    m = 700
+    done = {(i, j) for i, j in done if not (i % edge or j % edge)}
+    plan = TilePlan(m, edge, size, frozenset(done))
+    tiles = [tile for _, band in plan.bands for tile in band]
+    assert tiles == plan.tiles == sorted(plan.tiles)
+    assert len(tiles) + len(done) == plan.every
+    squares = [square for needed, _ in plan.bands for square in needed]
+    assert len(squares) == len(set(squares))
+    for needed, band in plan.bands:
+        for i, j in band:
+            covered = np.zeros((m, m), dtype=bool)
+            for a, b in plan.squares((i, j)):
+                assert (a, b) in needed
+                covered[a : a + size, b : b + size] = True
+            inside = covered[i : i + edge, j : j + edge]
+            rows, columns = np.indices(inside.shape)
+            assert inside[rows + i <= columns + j].all()
+
+
+def test_squares_take_most_of_a_second_and_fit_the_tiles():
+    def edge_of(n, edge, alignment="superpose", **words):
+        return task_edge(np.zeros((5000, n, 3)), Metric(alignment, **words), edge)
+
+    assert edge_of(50, 128) > edge_of(1000, 128) > edge_of(5000, 128) >= 128
+    apart = {"on": np.arange(25)}
+    assert edge_of(50, 128, **apart) < edge_of(50, 128)
+    for edge in (128, 640, 1024):
+        size = edge_of(1000, edge)
+        assert size % edge == 0 or edge % size == 0
+    one, metric = np.zeros((5000, 50, 3)), Metric("superpose")
+    assert task_edge(one, metric, 128, device="gpu") > task_edge(one, metric, 128)
+    assert task_edge(one, metric, 128, memory=1) == 128
+
+
+def test_files_are_divided_into_tasks_of_so_many_frames():
+    files = [("/a", [3, 4, 5, 6, 7]), ("/b", [1]), ("/c", [0, 2])]
+    assert _pieces(files, 3) == [
+        (0, [("/a", [3, 4, 5])]),
+        (3, [("/a", [6, 7]), ("/b", [1])]),
+        (6, [("/c", [0, 2])]),
+    ]
+
+
+# ---------------------------------------------------------------- tasks
+
+
+def test_rectangles_have_the_bytes_of_the_matrix():
+    metric = Metric("superpose", copies=(np.array([[0, 1], [2, 3]]),))
+    square = rmsd_matrix(MODELS, metric).square()
+    rectangles = Rectangles(MODELS, metric, settle(MODELS, metric))
+    np.testing.assert_array_equal(rectangles.compute(0, 0, 256), square[:256, :256])
+    np.testing.assert_array_equal(rectangles.compute(0, 256, 256), square[:256, 256:])
+    np.testing.assert_array_equal(rectangles.compute(128, 256, 128), square[128:256, 256:])
+
+
+def test_rectangles_in_mixed_precision_trust_it_as_the_whole_matrix_does():
+    metric, sink = Metric("none"), CondensedSink(300, np.float64)
+    definition = rmsd_tiles(MODELS, sink, metric, precision="mixed", edge=128)
+    settled = settle(MODELS, metric, "mixed")
+    assert settled.definition == definition
+    assert settled.precision == "mixed"
+    assert settled.single_error > 0
+    part = Rectangles(MODELS, metric, settled).compute(0, 128, 128)
+    found = CondensedSink(300, np.float64)
+    found.values[:] = sink.values
+    found.put(0, 128, part)
+    np.testing.assert_array_equal(found.values, sink.values)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    from congruence.compute.rectangle import bare_metric
+    from congruence.workflow.dask_words import metric_words
+
+    scratch = Scratch(tmp_path / "out")
+    job = {
+        "coordinates": str(scratch.share(ArraySource(MODELS))),
+        "metric": metric_words(bare_metric(MODELS, Metric("center"))),
+        "edge": 256,
+        "precision": "double",
+        "single_error": 4.0,
+        "kernel": "",
+        "device": "cpu",
+    }
+    return scratch.stage("distances", job)
+
+
+def test_a_task_writes_its_tile_and_does_not_compute_it_twice(stage):
+    assert dask_tasks.distances(str(stage), 0, 256) == {}
+    path = stage / "tile-0-256.npy"
+    expected = rmsd_matrix(MODELS, Metric("center")).square()[:256, 256:]
+    np.testing.assert_array_equal(np.load(path), expected)
+    assert not list(stage.glob("*.part"))
+    before = path.stat()
+    (stage / "job.json").unlink()  # whoever computes needs it
+    dask_tasks.distances(str(stage), 0, 256)
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 256), (256, 256)])
+def test_a_device_on_a_worker_computes_one_tile_of_the_matrix(stage, at):
+    pytest.importorskip("array_api_compat")
+    from congruence.compute.device import DeviceTiler
+
+    job = json.loads((stage / "job.json").read_text())
+    source = FileSource(stage.parent / "coordinates-0.npy")
+    tile, words = dask_tasks.on_device(DeviceTiler("numpy"), source, Metric("center"), at, job)
+    i, j = at
+    expected = rmsd_matrix(MODELS, Metric("center")).square()[i : i + 256, j : j + 256]
+    np.testing.assert_allclose(tile, expected, atol=1e-6)
+    assert words["precision"].startswith("double")
+
+
+# ---------------------------------------------------------------- no cluster
+
+
+def closed_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def run(address):
+    DaskTiler(address)(MODELS[:4], CondensedSink(4), Metric("none"))
+
+
+def test_without_distributed_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match="'distributed'") as caught:
+        run("tcp://127.0.0.1:1")
+    assert "congruence[dask]" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        (None, "refused"),
+        ("node7", "HOST:PORT"),
+        ("tcp://node7:http", "HOST:PORT"),
+        ("unknown://node7:8786", "unknown"),
+        ("nowhere/scheduler.json", "no scheduler file"),
+    ],
+)
+def test_a_scheduler_that_does_not_answer_is_named_with_what_to_do(address, why):
+    address = address or f"tcp://127.0.0.1:{closed_port()}"
+    with pytest.raises(ConfigError) as caught:
+        run(address)
+    assert f"no Dask scheduler answers at {address}" in caught.value.message
+    assert why in caught.value.message
+    assert "dask scheduler" in caught.value.hint
+
+
+def test_nothing_is_connected_before_it_is_needed():
+    DaskTiler("tcp://nowhere:1")
+    with keep_engine("dask:tcp://nowhere:1"):
+        assert "tcp://nowhere:1" in dask_cluster._KEPT
+    assert not dask_cluster._KEPT
+
+    class Done(CondensedSink):
+        def done(self):
+            return {(0, 0)}
+
+    words = DaskTiler("tcp://nowhere:1")(MODELS[:4], Done(4), Metric("none"))
+    assert words["precision"] == "double"
+
+
+def test_one_connection_is_kept_for_all_steps_of_a_job(monkeypatch):
+    closed = []
+    monkeypatch.setattr(Connection, "close", lambda self: closed.append(self.address))
+    with keep_engine("dask:a:1"):
+        with keep_engine("dask:a:1"), dask_cluster.connected("a:1") as inner:
+            assert dask_cluster._KEPT["a:1"] is inner
+        with dask_cluster.connected("b:1"):
+            pass
+        assert closed == ["b:1"]
+    assert closed == ["b:1", "a:1"]
+    with keep_engine("local"):
+        assert not dask_cluster._KEPT
+
+
+def test_what_one_machine_refuses_is_refused_before_a_cluster_is_asked():
+    tiler = DaskTiler("tcp://nowhere:1")
+    with pytest.raises(ConfigError, match="multiple of 128"):
+        tiler(MODELS, CondensedSink(300), Metric("none"), edge=100)
+    with pytest.raises(ConfigError, match="precision is 'half'"):
+        tiler(MODELS, CondensedSink(300), Metric("none"), precision="half")
+    with pytest.raises(ShapeError, match="nothing can be compared"):
+        tiler(MODELS[:0], CondensedSink(0), Metric("none"))

@@ -12,10 +12,13 @@ from congruence.workflow.exhaust_uncertainty import uncertainty_sentence
 
 if TYPE_CHECKING:
     from congruence.core.exhaustiveness import Exhaustiveness, SampledCluster
+    from congruence.core.score_results import ScoreComparison
 
 __all__ = ["statement"]
 
 _MOST_CLUSTERS = 8
+_P_LIMIT = 0.05
+_CORRELATED = 1.5
 _ALIGNED = {
     "none": "without alignment",
     "center": "after removing the centroids",
@@ -47,12 +50,7 @@ def statement(result: Exhaustiveness, name: str) -> str:
         _distance(result),
     ]
     if result.scores is not None:
-        s = result.scores
-        alike = "differ" if s.verdict.level is Level.FAIL else "are alike"
-        parts.append(
-            f"The score distributions of the samples {alike} (Kolmogorov-Smirnov D = {s.d:.2f}, "
-            f"p = {s.p[s.used]:.2g}, {s.used})."
-        )
+        parts.append(_scores(result, result.scores))
     parts.append(_precision(result))
     if result.uncertainty is not None and result.precision.converged:
         parts += [s for s in (uncertainty_sentence(result.uncertainty),) if s]
@@ -77,6 +75,34 @@ def _distance(result: Exhaustiveness) -> str:
     return f"Distances between models are RMSDs{weighted} {aligned}."
 
 
+def _scores(result: Exhaustiveness, s: ScoreComparison) -> str:
+    """Quote the plain p only where models do not follow from each other."""
+    differ = s.verdict.level is Level.FAIL
+    claim = f"The score distributions of the samples {'differ' if differ else 'are alike'}"
+    known = result.uncertainty.scores if result.uncertainty is not None else None
+    if known is None or known.inefficiency <= _CORRELATED:
+        return f"{claim} (Kolmogorov-Smirnov D = {s.d:.2f}, p = {s.p[s.used]:.2g}, {s.used})."
+    a, b = known.effective_sizes
+    corrected = f"p = {known.p_corrected:.2g} for the {a:.0f} and {b:.0f} independent models"
+    if differ and known.p_corrected >= _P_LIMIT:
+        return (
+            f"{claim} (Kolmogorov-Smirnov D = {s.d:.2f}), but no more than those of correlated "
+            f"models do ({corrected} among them)."
+        )
+    return f"{claim} (Kolmogorov-Smirnov D = {s.d:.2f}, {corrected} among them)."
+
+
+def _populations(result: Exhaustiveness, p: float) -> str:
+    known = result.uncertainty
+    words = f"chi-square p = {p:.2g}"
+    if known is None or known.chi2_p is None or known.g <= _CORRELATED:
+        return words
+    return (
+        f"{words} as if models were independent, {known.chi2_p[1]:.2g} with one independent model "
+        f"in {known.g:.1f}"
+    )
+
+
 def _precision(result: Exhaustiveness) -> str:
     found = result.precision
     p, v, coverage = found.reported
@@ -94,7 +120,7 @@ def _precision(result: Exhaustiveness) -> str:
         )
     return (
         f"The sampling precision is {found.threshold:.1f} Å (resolved to "
-        f"{found.resolution:.2g} Å; chi-square p = {p:.2g}, Cramér's V = {v:.3f}, "
+        f"{found.resolution:.2g} Å; {_populations(result, p)}, Cramér's V = {v:.3f}, "
         f"{coverage:.0f} % of the models in {found.point.kept} clusters)."
     )
 

@@ -236,10 +236,10 @@ def _called(statistic: Statistic, counts: IntArray) -> list[float]:
 
 def _tail(level: float, per_sample: float, freedom: int) -> float:
     """Share of resamples beyond each end; smaller than (1 - level) / 2 when units are few."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtrit  # scipy.stats takes long to load
 
-    quantile = t.ppf(0.5 + level / 2, freedom)
-    return float(norm.cdf(-math.sqrt(per_sample / max(per_sample - 1, 0.5)) * quantile))
+    quantile = stdtrit(freedom, 0.5 + level / 2)
+    return float(ndtr(-math.sqrt(per_sample / max(per_sample - 1, 0.5)) * quantile))
 
 
 def _few_runs(units: _Units) -> str:

@@ -80,7 +80,7 @@ def bootstrap_over_runs(
     >>> found.runs, bool(2.0 in found), bool(5.0 in found)
     (3, True, False)
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit  # scipy.stats takes long to load
 
     count = len({str(label) for label in run_labels})
     if count < 2:
@@ -97,6 +97,6 @@ def bootstrap_over_runs(
     values = statistic(drawn)
     estimate = float(statistic(np.ones((1, count)))[0])
     deviation = float(np.std(values[np.isfinite(values)], ddof=1))
-    half = float(student.ppf((1 + level) / 2, count - 1))
+    half = float(stdtrit(count - 1, (1 + level) / 2))
     half *= deviation * float(np.sqrt(count / (count - 1)))
     return Interval(max(lowest, estimate - half), estimate + half, count, level)

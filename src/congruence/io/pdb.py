@@ -223,14 +223,27 @@ def write_pdb_reference(
     ShapeError
         If shapes do not fit or a number is not finite.
     """
-    xyz, radius = _sites.checked(coordinates, topology, None)
+    xyz, _ = _sites.checked(coordinates, topology, None)
+    order, text = _reference_body(topology, write_all_residues)
+    if not len(order):
+        _sites.write_text(path, ["ENDMDL"])
+        return
+    shift = xyz[0][_reference_beads(topology, write_all_residues)].mean(axis=0) if centered else 0.0
+    placed = (xyz[0] - shift)[order]
+    _sites.write_text(path, [text % tuple(placed.ravel().tolist()), "ENDMDL"])
+
+
+def _reference_beads(topology: Topology, write_all_residues: bool) -> list[int]:
+    return list(dict.fromkeys(row[0] for row in _reference_rows(topology, write_all_residues)))
+
+
+@lru_cache(maxsize=16)
+def _reference_body(topology: Topology, write_all_residues: bool) -> tuple[IntArray, str]:
+    """Return the beads in the order of their lines, and the lines with room for coordinates; kept."""
     chains = _reference_chains(topology)
-    written = list(_reference_rows(topology, write_all_residues))
-    beads = list(dict.fromkeys(row[0] for row in written))
-    shift = xyz[0][beads].mean(axis=0) if centered and beads else np.zeros(3)
     keyed = [
         (len(chain), chain, number, bead, atom, residue)
-        for bead, atom, residue, number in written
+        for bead, atom, residue, number in _reference_rows(topology, write_all_residues)
         for chain in (chains[int(topology.molecule_index[bead])],)
     ]
     keyed.sort(key=lambda row: row[:3])
@@ -240,12 +253,13 @@ def write_pdb_reference(
         serial = serials.setdefault(bead, len(serials) + 1)
         record = "HETATM" if atom.startswith("HET:") else "ATOM  "
         atom = atom.removeprefix("HET:").strip()
-        x, y, z = (xyz[0, bead] - shift).tolist()
-        lines.append(
+        before = (
             f"{record}{serial:5d} {_atom_column(atom, 'C')} {residue:>3} {chain[:1] or ' '}"
-            f"{number:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00{radius[bead]:6.2f}           C  "
+            f"{number:4d}    "
         )
-    _sites.write_text(path, [*lines, "ENDMDL"])
+        after = f"  1.00{topology.radius[bead]:6.2f}           C  "
+        lines.append(f"{_plain(before)}%8.3f%8.3f%8.3f{after}")
+    return np.array([row[3] for row in keyed], dtype=np.int64), "\n".join(lines)
 
 
 def _reference_rows(

@@ -37,6 +37,9 @@ __all__ = [
     "write_member",
 ]
 
+_KEPT = 64
+"""Static records that a `MemberWriter` keeps encoded; there is one per assignment of copies."""
+
 _NO_INFO = b"\0\0\0\2\0"
 """Info of a frame 0 without a name: what stands before a body."""
 
@@ -199,7 +202,7 @@ class MemberWriter:
         self._provenance = tuple(provenance)
         self._table = StaticTable(source.static_record())
         self._moving: tuple[StaticTable, FrameMover] | None = None
-        self._plain: dict[tuple[Path, bool], bytes] = {}
+        self._encoded: dict[tuple[Path, bool, tuple[tuple[int, ...], ...]], bytes] = {}
 
     def write(
         self,
@@ -258,10 +261,10 @@ class MemberWriter:
     def _static(self, folder: Path, placement: Placement | None) -> bytes:
         """Encode the static record, after its description and producer."""
         moves = placement is not None and not placement.is_still
-        key = (folder, moves)
         relabels = placement is not None and placement.relabels
-        if not relabels and key in self._plain:
-            return self._plain[key]
+        key = (folder, moves, placement.assignment if placement and relabels else ())
+        if key in self._encoded:
+            return self._encoded[key]
         table = (self._moving[0] if moves and self._moving else self._table).copy()
         move_paths(table, self._source.path.parent, folder)
         if placement is not None and relabels:
@@ -270,8 +273,8 @@ class MemberWriter:
         record: dict[str, Any] = table.record()
         record["info"].update(description="", producer="")
         encoded = encode_record(record)[3:]
-        if not relabels:
-            self._plain[key] = encoded
+        if len(self._encoded) < _KEPT:
+            self._encoded[key] = encoded
         return encoded
 
 

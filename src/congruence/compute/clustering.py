@@ -311,12 +311,7 @@ def _advise(matrix: DistanceMatrix, method: Method, seed: int) -> ClusterAdvice:
 
 
 class _KMeansForAdvice:
-    """
-    Cluster rows by their largest principal coordinates only, which is much quicker.
-
-    A symmetric matrix U L U' has rows that are a rotation of the rows of U L.
-    These are kept: the same matrices are parted into one number after another.
-    """
+    """Cluster rows by their largest principal coordinates; kept for one k after another."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -331,6 +326,7 @@ class _KMeansForAdvice:
 
 
 def _principal_rows(square: FloatArray) -> FloatArray:
+    """Rotate the rows of a symmetric matrix U L U' into those of U L; keep the largest."""
     values, vectors = np.linalg.eigh(square)
     largest = np.sort(np.argsort(-np.abs(values), kind="stable")[:_COORDINATES_FOR_ADVICE])
     rows: FloatArray = vectors[:, largest] * values[largest]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from congruence.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["homogeneity", "populations", "table_test"]
+__all__ = ["homogeneity", "populations", "table_homogeneity", "table_test"]
 
 
 def populations(clusters: Sequence[IntArray], in_a: BoolArray) -> IntArray:
@@ -111,10 +111,28 @@ def homogeneity(
         independent, which frames of one run are not.
     """
     every = populations(clusters, in_a)
-    table = every[(every >= smallest).all(axis=1)]
-    models, in_table = len(in_a), int(table.sum())
-    total = np.array([np.count_nonzero(in_a), np.count_nonzero(~in_a)])
-    rest = total - table.sum(axis=0)
+    n_a = int(np.count_nonzero(in_a))
+    return table_homogeneity(every[(every >= smallest).all(axis=1)], (n_a, len(in_a) - n_a))
+
+
+def table_homogeneity(table: IntArray, sizes: tuple[int, int]) -> Homogeneity:
+    """
+    Test whether the clusters of a table are shared in proportion.
+
+    Parameters
+    ----------
+    table : ndarray, dtype=int64, shape=(c,2)
+        Models of A and of B in each kept cluster.
+    sizes : tuple of int
+        Models of A and of B in all.
+
+    Returns
+    -------
+    homogeneity : Homogeneity
+        See `homogeneity`.
+    """
+    models, in_table = int(sum(sizes)), int(table.sum())
+    rest = np.array(sizes) - table.sum(axis=0)
     chi2, p, least = table_test(table)
     chi2_compat, p_compat = table_test(table, yates=True)[:2] if len(table) == 2 else (chi2, p)
     v = v_compat = 0.0

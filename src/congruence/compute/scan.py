@@ -212,7 +212,7 @@ def neighbourhood_clusters(bins: Bins, k: int, *, smallest: int = 1) -> tuple[In
         members = np.flatnonzero((bins.square[center] <= k) & free)
         clusters.append(np.concatenate([[center], members[members != center]]))
         free[members] = False
-        if not free.any():
+        if np.count_nonzero(free) < max(smallest, 1):
             return tuple(clusters)
         _leave(bins.square, k, members, free, counts)
     if smallest <= 1:

@@ -7,29 +7,100 @@ runs (or blocks of one run), or the first part of the sampling.
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute.exhaustiveness import sampling_precision, scan_bins
+from congruence.compute.resampled_scan import resampled_precisions
 from congruence.compute.scan import bin_distances
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from congruence.compute.scan import Bins
     from congruence.core.exhaustiveness import Rule
     from congruence.core.results import DistanceMatrix
     from congruence.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
+    "PrecisionOfModels",
     "population_statistic",
     "precision_of_models",
 ]
 
 SMALLEST = 11
-_LEAST_MODELS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionOfModels:
+    """
+    The sampling precision of any models, each as often as it counts.
+
+    Parameters
+    ----------
+    bins : Bins
+        Distances of all models as numbers of thresholds below them.
+    in_a : ndarray, dtype=bool, shape=(m,)
+        Models of sample A.
+    rule : {"right", "compat", "paper"}
+        Rule that chooses the sampling precision.
+    smallest : int
+        Models of each sample that a kept cluster has at least.
+    """
+
+    bins: Bins
+    in_a: BoolArray
+    rule: Rule = "right"
+    smallest: int = SMALLEST
+    _known: dict[bytes, float] = field(default_factory=dict, repr=False)
+
+    def __call__(self, models: IntArray) -> float:
+        """
+        Return the sampling precision of some models.
+
+        Parameters
+        ----------
+        models : ndarray, dtype=int64, shape=(k,)
+            Model numbers, each as often as it counts.
+
+        Returns
+        -------
+        value : float
+            In Å; infinity when no threshold passes or a sample has too few
+            models.
+        """
+        counts = np.bincount(models, minlength=self.bins.m)
+        return float(self.of_counts(counts[None])[0])
+
+    def of_counts(self, counts: IntArray) -> FloatArray:
+        """
+        Return the sampling precision of many resamples.
+
+        Parameters
+        ----------
+        counts : ndarray, dtype=int64, shape=(d,m)
+            How often each model is in each.
+
+        Returns
+        -------
+        values : ndarray, dtype=float64, shape=(d,)
+            In Å; what was computed before is remembered.
+        """
+        keys = [row.tobytes() for row in np.asarray(counts, dtype=np.int64)]
+        new = {key: i for i, key in enumerate(keys) if key not in self._known}
+        if new:
+            found = resampled_precisions(
+                self.bins.square,
+                self.bins.thresholds,
+                self.in_a,
+                counts[list(new.values())],
+                rule=self.rule,
+                smallest=self.smallest,
+            )
+            self._known.update(zip(new, found.tolist(), strict=True))
+        return np.array([self._known[key] for key in keys])
 
 
 def precision_of_models(
@@ -39,7 +110,7 @@ def precision_of_models(
     *,
     rule: Rule = "right",
     smallest: int = SMALLEST,
-) -> Callable[[IntArray], float]:
+) -> PrecisionOfModels:
     """
     Make the function that gives the sampling precision of some models.
 
@@ -59,21 +130,13 @@ def precision_of_models(
 
     Returns
     -------
-    function : callable
+    function : PrecisionOfModels
         Takes model numbers, each as often as it counts; returns Å, infinity
         when no threshold passes or a sample has too few models. For
         `congruence.compute.running.running_estimate`.
     """
-    bins = bin_distances(matrix, thresholds)  # once: a drawn model keeps its numbers
-
-    def function(models: IntArray) -> float:
-        mine = in_a[models]
-        if len(models) < _LEAST_MODELS or min(int(mine.sum()), int((~mine).sum())) < smallest:
-            return math.inf
-        found = sampling_precision(scan_bins(bins.take(models), mine, smallest=smallest), rule)
-        return found.value if found.converged else math.inf
-
-    return function
+    # binned once: a drawn model keeps its numbers
+    return PrecisionOfModels(bin_distances(matrix, thresholds), in_a, rule, smallest)
 
 
 def population_statistic(labels: IntArray, k: int) -> Callable[[IntArray], FloatArray]:

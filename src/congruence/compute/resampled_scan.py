@@ -89,8 +89,8 @@ def resampled_precisions(
             break
         near = (square <= k).astype(np.float32)
         found = cluster_tables(near, weights[open_], in_a, smallest=smallest)
-        shares = np.array([table.sum() for table in found]) / sizes[open_].sum(axis=1)
-        covered = 100.0 * shares > COVERAGE_LIMIT
+        kept = np.array([table.sum() for table in found])
+        covered = 100.0 * kept / sizes[open_].sum(axis=1) > COVERAGE_LIMIT
         for i, table in zip(open_[covered].tolist(), _chosen(found, covered), strict=True):
             tables[i].append(table)
         open_ = open_[covered]

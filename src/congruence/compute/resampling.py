@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Statistic: TypeAlias = Callable[[IntArray], Sequence[float] | FloatArray]
 
 __all__ = [
+    "ManyAtOnce",
     "models_of",
     "percentiles_over_blocks",
     "percentiles_over_runs",
@@ -47,6 +48,37 @@ __all__ = [
 _ENOUGH_RUNS = 5
 _BLOCKS_OF_G = 3.0
 _LEAST_BLOCKS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ManyAtOnce:
+    """
+    A statistic that costs less for many resamples together.
+
+    Parameters
+    ----------
+    of_counts : callable
+        Takes counts, shape (d,m); returns the values of each resample, shape (d,v).
+    """
+
+    of_counts: Callable[[IntArray], FloatArray]
+
+    def __call__(self, counts: IntArray) -> FloatArray:
+        """
+        Return the values of one resample.
+
+        Parameters
+        ----------
+        counts : ndarray, dtype=int64, shape=(m,)
+            How often each model was drawn.
+
+        Returns
+        -------
+        values : ndarray, dtype=float64, shape=(v,)
+            The values.
+        """
+        values: FloatArray = self.of_counts(counts[None])[0]
+        return values
 
 
 def models_of(counts: IntArray) -> IntArray:
@@ -171,7 +203,7 @@ def percentiles_over_runs(
     statistic : callable
         Takes counts, shape (m,); returns one or more values. Infinity counts
         as beyond every number (a sampling precision that does not exist), NaN
-        as undefined.
+        as undefined. A `ManyAtOnce` is asked for all resamples together.
     runs : array-like of str, shape=(m,)
         Run of each model.
     samples : array-like of int or bool, shape=(m,), optional
@@ -214,10 +246,8 @@ def percentiles_over_runs(
         each = "in each sample" if len(units.strata) > 1 else "in all"
         note = f"one run {each}; independent runs are needed to see how much they differ"
         return tuple(Resampled(v, level=level, units=units.count, note=note) for v in observed)
-    values = [
-        _called(statistic, counts)
-        for counts in resample_runs(runs, samples=samples, draws=draws, seed=seed)
-    ]
+    drawn = resample_runs(runs, samples=samples, draws=draws, seed=seed)
+    values = _values(statistic, drawn)
     tail = _tail(level, units.count / len(units.strata), units.freedom)
     note = _few_runs(units)
     return _intervals(observed, values, tail, level=level, unit="run", count=units.count, note=note)
@@ -232,6 +262,13 @@ def _check(draws: int, level: float) -> None:
 
 def _called(statistic: Statistic, counts: IntArray) -> list[float]:
     return [float(v) for v in np.atleast_1d(np.asarray(statistic(counts), dtype=np.float64))]
+
+
+def _values(statistic: Statistic, drawn: Iterator[IntArray]) -> list[list[float]]:
+    if not isinstance(statistic, ManyAtOnce):
+        return [_called(statistic, counts) for counts in drawn]
+    values: list[list[float]] = statistic.of_counts(np.stack(list(drawn))).tolist()
+    return values
 
 
 def _tail(level: float, per_sample: float, freedom: int) -> float:
@@ -383,10 +420,8 @@ def percentiles_over_blocks(
         return tuple(
             Resampled(v, level=level, unit="block", units=blocks, note=note) for v in observed
         )
-    values = [
-        _called(statistic, counts)
-        for counts in resample_blocks(chains, length=length, draws=draws, seed=seed)
-    ]
+    drawn = resample_blocks(chains, length=length, draws=draws, seed=seed)
+    values = _values(statistic, drawn)
     note = f"blocks of {length} models of a single run: a lower bound, other runs are not known"
     tail = _tail(level, blocks, blocks - 1)
     return _intervals(observed, values, tail, level=level, unit="block", count=blocks, note=note)

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from congruence.compute.precision_uncertainty import PrecisionOfModels
 from congruence.core.results import Level, Verdict
 from congruence.core.uncertainty import RunningEstimate
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
     from congruence.core.uncertainty import Resampled
-    from congruence.typing import IntArray
+    from congruence.typing import FloatArray, IntArray
 
 __all__ = ["advise_stopping", "prefixes", "running_estimate"]
 
@@ -103,10 +104,18 @@ def running_estimate(
         If there are no models.
     """
     found = prefixes(steps, points=points)
+    values: Sequence[float] | FloatArray
+    if isinstance(statistic, PrecisionOfModels):  # of all stretches together
+        counts = np.zeros((len(found), len(found[-1][1])), dtype=np.int64)
+        for row, (_, models) in zip(counts, found, strict=True):
+            row[models] = 1
+        values = statistic.of_counts(counts)
+    else:
+        values = [float(statistic(models)) for _, models in found]
     return RunningEstimate(
         steps=np.array([step for step, _ in found], dtype=np.int64),
         models=np.array([len(models) for _, models in found], dtype=np.int64),
-        values=np.array([float(statistic(models)) for _, models in found], dtype=np.float64),
+        values=np.array(values, dtype=np.float64),
         name=name,
         unit=unit,
     )

@@ -29,7 +29,7 @@ from congruence.compute.precision_uncertainty import (
     precision_of_models,
 )
 from congruence.compute.resampling import (
-    models_of,
+    ManyAtOnce,
     percentiles_over_blocks,
     percentiles_over_runs,
 )
@@ -145,9 +145,8 @@ def sampling_uncertainty(
     Returns
     -------
     uncertainty : SamplingUncertainty
-        One scan of the thresholds for each resample and each point: about 0.02 s
-        each for 1,000 models and 30 thresholds, growing with the square of
-        their number.
+        Resamples are scanned together: about 0.3 s for 100 of 1,000 models and 30
+        thresholds, growing with the square of the models.
 
     Raises
     ------
@@ -180,14 +179,16 @@ def sampling_uncertainty(
         return percentiles_over_blocks(statistic, parts, g, draws=number, seed=effort.seed)
 
     of_models = precision_of_models(matrix, in_a, thresholds, rule=rule, smallest=effort.smallest)
-    (precision,) = resampled(lambda counts: [of_models(models_of(counts))], effort.draws)
+    # The last of the growing stretches is all models, which resampling asks for too.
+    running = running_estimate(of_models, origins.step, points=effort.points)
+    together = ManyAtOnce(lambda counts: of_models.of_counts(counts)[:, None])
+    (precision,) = resampled(together, effort.draws)
     labels = np.full(matrix.m, -1, dtype=np.int64)
     for index, members in enumerate(clusters):
         labels[members] = index
     populations = (
         resampled(population_statistic(labels, len(clusters)), _CHEAP_DRAWS) if clusters else ()
     )
-    running = running_estimate(of_models, origins.step, points=effort.points)
     comparison: KsComparison | None = None
     intervals: dict[str, Resampled] = {}
     spread: SplitSpread | None = None

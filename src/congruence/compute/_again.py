@@ -37,13 +37,13 @@ class Again:
         if free.any():
             self._visit(members, free, partial(_subtract, counts))
 
-    def finish(self, free: BoolArray, counts: IntArray) -> IntArray | None:
+    def finish(self, free: BoolArray, counts: IntArray) -> tuple[IntArray, IntArray] | None:
         """Cluster the models that are left by their bits, once these fit."""
         rest = np.flatnonzero(free)
         if len(rest) * ((len(rest) + 7) // 8) > self._memory:
             return None
         if counts[rest].max() == 1:
-            return np.arange(len(rest))
+            return np.arange(len(rest)), rest
         sink = NeighbourBits(len(rest), self._threshold)
 
         def put(i: int, j: int, tile: FloatArray) -> None:
@@ -53,7 +53,8 @@ class Again:
             sink.put_near(i, j, near)
 
         self._rows.visit_between(rest, put)
-        return sink.labels()
+        labels, centers = sink.clusters()
+        return labels, rest[centers]
 
     def _visit(
         self, models: IntArray, free: BoolArray, take: Callable[[int, BoolArray], None]

@@ -63,13 +63,13 @@ class DeviceNeighbours:
                     lost = self._blocks.arrays.host(xp.sum(near, axis=0, dtype=xp.int64))
                     counts[start : start + len(lost)] -= lost
 
-    def finish(self, free: BoolArray, counts: IntArray) -> IntArray | None:
+    def finish(self, free: BoolArray, counts: IntArray) -> tuple[IntArray, IntArray] | None:
         """Cluster the models that are left by their bits, once these fit."""
         rest = np.flatnonzero(free)
         if len(rest) * ((len(rest) + 7) // 8) > self._memory:
             return None
         if counts[rest].max() == 1:
-            return np.arange(len(rest))
+            return np.arange(len(rest)), rest
         sink, size = NeighbourBits(len(rest), self._threshold), self._blocks.size
         device = self._blocks.arrays
         with device.working():
@@ -82,7 +82,8 @@ class DeviceNeighbours:
                     near = self._near(rows, models, columns, others)
                     parts = sink.reduce_near(device, near)
                     sink.put_reduced(i, j, tuple(device.host(part) for part in parts))
-        return sink.labels()
+        labels, centers = sink.clusters()
+        return labels, rest[centers]
 
     def _wanted(self, free: BoolArray) -> list[int]:
         """Return the blocks that hold a free model."""

@@ -11,33 +11,41 @@ if TYPE_CHECKING:
 
     from congruence.typing import BoolArray, IntArray
 
-__all__ = ["greedy_labels"]
+__all__ = ["greedy_clusters"]
 
 
-def greedy_labels(
+def greedy_clusters(
     counts: IntArray,
     members_of: Callable[[int, BoolArray], IntArray],
     leave: Callable[[IntArray, BoolArray, IntArray], None],
-    finish: Callable[[BoolArray, IntArray], IntArray | None] = lambda free, counts: None,
-) -> IntArray:
-    """Take the largest neighbourhood away until only lone models are left."""
+    finish: Callable[[BoolArray, IntArray], tuple[IntArray, IntArray] | None] = (
+        lambda free, counts: None
+    ),
+) -> tuple[IntArray, IntArray]:
+    """
+    Take the largest neighbourhood away until only lone models are left.
+
+    Returns the labels of the models and the center of each cluster.
+    """
     counts = counts.copy()
     labels = np.full(len(counts), -1, dtype=np.int64)
     free = np.ones(len(counts), dtype=bool)
-    found = 0
+    centers: list[int] = []
     while free.any():
         rest = finish(free, counts)
         if rest is not None:
-            labels[free] = found + rest
+            labels[free] = len(centers) + rest[0]
+            centers += rest[1].tolist()
             break
         center = int(counts.argmax())
         if counts[center] == 1:
-            labels[free] = found + np.arange(free.sum())
+            labels[free] = len(centers) + np.arange(free.sum())
+            centers += np.flatnonzero(free).tolist()
             break
         members = members_of(center, free)
-        labels[members] = found
+        labels[members] = len(centers)
         free[members] = False
         leave(members, free, counts)
         counts[members] = 0
-        found += 1
-    return labels
+        centers.append(center)
+    return labels, np.array(centers, dtype=np.int64)

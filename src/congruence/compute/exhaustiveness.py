@@ -223,8 +223,11 @@ def scan_bins(
     """
     points: list[Homogeneity] = []
     for k in range(len(bins.thresholds)):
-        clusters = neighbourhood_clusters(bins, k, smallest=2 * smallest)
-        points.append(homogeneity(clusters, in_a, smallest=smallest))
+        if k and np.array_equal(bins.counts[k], bins.counts[k - 1]):
+            points.append(points[-1])  # no distance in between: the same neighbours
+        else:
+            clusters = neighbourhood_clusters(bins, k, smallest=2 * smallest)
+            points.append(homogeneity(clusters, in_a, smallest=smallest))
         if progress is not None:
             progress(k + 1, len(bins.thresholds))
     return ThresholdScan(bins.thresholds, tuple(points), step, smallest, in_a)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from congruence.compute._device_reduce import counts_by_row, levels_below, packed_bits
-from congruence.compute._greedy import greedy_labels
+from congruence.compute._greedy import greedy_clusters
 from congruence.compute.reducing import ReducingSink, check_levels
 
 if TYPE_CHECKING:
@@ -167,7 +167,20 @@ class NeighbourBits(ReducingSink):
             Clusters in order of creation; see
             `congruence.compute.clustering.threshold_labels`.
         """
-        return greedy_labels(self.counts, self._members, self._leave)
+        return self.clusters()[0]
+
+    def clusters(self) -> tuple[IntArray, IntArray]:
+        """
+        Cluster by largest neighbourhoods, and tell the centers.
+
+        Returns
+        -------
+        labels : ndarray, dtype=int64, shape=(m,)
+            As of `labels`.
+        centers : ndarray, dtype=int64, shape=(k,)
+            The model with the most free neighbours that each cluster was made around.
+        """
+        return greedy_clusters(self.counts, self._members, self._leave)
 
     def _members(self, center: int, free: BoolArray) -> IntArray:
         near = np.unpackbits(self.bits[center], count=self.m).view(np.bool_)

@@ -71,6 +71,8 @@ def resampled_precisions(
     ShapeError
         If the lengths differ.
     """
+    from threadpoolctl import threadpool_limits
+
     m = len(square)
     if counts.ndim != 2 or counts.shape[1] != m or len(in_a) != m:
         raise ShapeError(
@@ -79,21 +81,9 @@ def resampled_precisions(
         )
     sizes = np.stack([counts[:, in_a].sum(axis=1), counts[:, ~in_a].sum(axis=1)], axis=1)
     enough = (sizes.sum(axis=1) >= LEAST_MODELS) & (sizes.min(axis=1) >= smallest)
-    open_ = np.flatnonzero(enough)
-    weights = counts.astype(np.float32)
-    # From the coarsest threshold down to the first at which too few models are in kept
-    # clusters: what passes below it does not count.
-    tables: list[list[IntArray]] = [[] for _ in counts]
-    for k in range(len(thresholds) - 1, -1, -1):
-        if not len(open_):
-            break
-        near = (square <= k).astype(np.float32)
-        found = cluster_tables(near, weights[open_], in_a, smallest=smallest)
-        kept = np.array([table.sum() for table in found])
-        covered = 100.0 * kept / sizes[open_].sum(axis=1) > COVERAGE_LIMIT
-        for i, table in zip(open_[covered].tolist(), _chosen(found, covered), strict=True):
-            tables[i].append(table)
-        open_ = open_[covered]
+    # One BLAS thread: waiting for another costs more than it takes over in such products.
+    with threadpool_limits(1, user_api="blas"):
+        tables = _tables(square, len(thresholds), in_a, counts, np.flatnonzero(enough), smallest)
     values = np.full(len(counts), math.inf)
     for i, several in enumerate(tables):
         for back in range(len(several), 0, -1):
@@ -104,8 +94,33 @@ def resampled_precisions(
     return values
 
 
-def _chosen(found: list[IntArray], mask: BoolArray) -> list[IntArray]:
-    return [table for table, wanted in zip(found, mask.tolist(), strict=True) if wanted]
+def _tables(
+    square: BinArray, levels: int, in_a: BoolArray, counts: IntArray, rows: IntArray, smallest: int
+) -> list[list[IntArray]]:
+    """
+    Return the tables of each resample, from the coarsest threshold down.
+
+    They end before the first threshold at which too few models are in kept
+    clusters: what passes below it does not count.
+    """
+    tables: list[list[IntArray]] = [[] for _ in counts]
+    models, weights = counts.sum(axis=1), counts.astype(np.float32)
+    found: list[IntArray] = []
+    pairs = -1
+    for k in range(levels - 1, -1, -1):
+        if not len(rows):
+            break
+        close = square <= k
+        if np.count_nonzero(close) != pairs:  # else there is no distance in between
+            pairs = np.count_nonzero(close)
+            found = cluster_tables(close.astype(np.float32), weights[rows], in_a, smallest=smallest)
+            kept = np.array([table.sum() for table in found])
+            covered = 100.0 * kept / models[rows] > COVERAGE_LIMIT
+            rows = rows[covered]
+            found = [found[i] for i in np.flatnonzero(covered)]
+        for row, table in zip(rows.tolist(), found, strict=True):
+            tables[row].append(table)
+    return tables
 
 
 def cluster_tables(

@@ -13,8 +13,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from congruence.compute._again import Again
-from congruence.compute._greedy import greedy_labels
+from congruence.compute._greedy import greedy_clusters
 from congruence.compute._resolve import resolve
 from congruence.compute._tiles import chosen_precision
 from congruence.compute.bins import ClusterSums
@@ -65,6 +67,8 @@ class ThresholdClusters:
         Words on how the distances were made.
     within : float
         How near: 1e-6 Å, with mixed precision 1e-3 Å.
+    centers : ndarray, dtype=int64, shape=(k,)
+        The model that each cluster was made around.
     """
 
     labels: IntArray
@@ -73,6 +77,7 @@ class ThresholdClusters:
     way: Literal["bits", "rows"]
     definition: dict[str, str] = field(default_factory=dict)
     within: float = _CLOSE
+    centers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
@@ -165,7 +170,7 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
     options |= {"precision": precision, "progress": progress}
     definition = _pass(data, metric, found, sink, options | {"tiler": tiler})
     if fits:
-        labels = sink.labels()
+        labels, centers = sink.clusters()
     else:
         source, words = (data, metric) if found is None else (found.source, found.metric)
         again: Neighbours
@@ -175,7 +180,7 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
         else:
             rows = DistanceRows(source, words, threads=threads, memory=memory // 2)
             again = Again(rows, threshold, memory // 2)
-        labels = greedy_labels(sink.counts, again.members, again.leave, again.finish)
+        labels, centers = greedy_clusters(sink.counts, again.members, again.leave, again.finish)
     return ThresholdClusters(
         labels=labels,
         threshold=float(threshold),
@@ -183,6 +188,7 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
         way="bits" if fits else "rows",
         definition=definition,
         within=within,
+        centers=centers,
     )
 
 

@@ -53,8 +53,12 @@ class Neighbours(Protocol):
     def leave(self, members: IntArray, free: BoolArray, counts: IntArray) -> None:
         """Take members out of the counts of neighbours of the models that are still free."""
 
-    def finish(self, free: BoolArray, counts: IntArray) -> IntArray | None:
-        """Cluster all models that are left at once, or say that they are too many yet (None)."""
+    def finish(self, free: BoolArray, counts: IntArray) -> tuple[IntArray, IntArray] | None:
+        """
+        Cluster all models that are left at once, or say that they are too many yet (None).
+
+        Returns their labels, from 0 on, and the center of each cluster.
+        """
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from congruence.core.results import Level
@@ -113,7 +114,9 @@ def _clusters(result: Exhaustiveness) -> list[str]:
         row = [str(c.index), str(c.sizes[0]), str(c.sizes[1]), f"{share:.1f} %"]
         row += [f"{v:.2f} \u00c5" for v in (c.precision, c.mean_pairwise, c.max_to_center)]
         row.append(f"model {c.center}")
-        rows.append([*row, f"{min(maps[c.index]):.3f}"] if c.index in maps else row)
+        # Rounded down: maps that differ do not correlate by 1.
+        worst = math.floor(1000.0 * min(maps.get(c.index, [0.0]))) / 1000.0
+        rows.append([*row, f"{worst:.3f}"] if c.index in maps else row)
     said = (
         f"Clusters at {result.threshold:.3f} \u00c5 with {result.scan.smallest} or more models of each "
         "sample. Largest: distance of the member farthest from the center; mean pairwise: over all "

@@ -105,6 +105,8 @@ def exhaust(
     OutputError
         If the folder cannot be written.
     """
+    from threadpoolctl import threadpool_limits
+
     reporter, out = reporter or Silent(), Path(out)
     check_target(out, force=force)
     samples = open_samples(
@@ -122,6 +124,9 @@ def exhaust(
     for line in samples.warnings:
         reporter.warn(line)
     with ExitStack() as home:
+        # One BLAS thread: products are small, or threads of our own share them out, and
+        # threads that wait burn as much as they work.
+        home.enter_context(threadpool_limits(1, user_api="blas"))
         job = _Job(samples, options, reporter, home, out)
         result = job.assess(_published_folder(inputs, options))
         with result_folder(out, force=force) as partial:

@@ -7,7 +7,7 @@ import importlib
 
 from benchmarks.measure import machine, table
 
-NAMES = ("reading", "stat", "rmsd", "peers", "density", "large", "start", "job")
+NAMES = ("reading", "stat", "rmsd", "peers", "density", "large", "start", "job", "exhaust")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def importable(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["reading", "stat", "rmsd", "peers", "density", "large", "start", "job"]
+    "name", ["reading", "stat", "rmsd", "peers", "density", "large", "start", "job", "exhaust"]
 )
 def test_a_benchmark_gives_rows(name):
     rows = importlib.import_module(f"benchmarks.{name}").rows(quick=True)

@@ -47,6 +47,7 @@ _OPTIONS = [
     click.option("--where", multiple=True, metavar="'COLUMN<VALUE'", help="Runs: condition on any column."),
     click.option("--resolution", type=float, default=1.0, show_default=True, metavar="R", help="Residues per bead to read."),
     click.option("--state", default="0", show_default=True, metavar="INDEX", help="State to analyse, or 'all'."),
+    click.option("--scan-models", type=click.IntRange(10), default=100_000, show_default=True, metavar="N", help="Of more models thresholds are scanned on a stratified sample of N; the clusters are of all. Never with --compat."),
     click.option("--uncertainty/--no-uncertainty", default=True, show_default=True, help="Resample runs for intervals, and follow the precision while sampling went on."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of everything random."),
     click.option("--memory", metavar="SIZE", help="Memory that may be taken, such as 4G; distances that do not fit are measured again for each question. [default: what is at hand]"),

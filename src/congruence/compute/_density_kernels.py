@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from numba.extending import intrinsic
 
+from congruence.compute._compiling import compiled
 from congruence.compute._density_window import CUT, LANES
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from congruence.compute._density_window import Window
     from congruence.core.grid import Grid
     from congruence.typing import FloatArray, IntArray
+
+_compiled = compiled(nogil=True)
 
 _NEAR = 1 << 20
 _BEADS = (128, 2)
@@ -153,7 +155,7 @@ _add_row: Any = intrinsic(_row_added)
 _mix_rows: Any = intrinsic(_rows_mixed)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _weigh(
     place: float, scale: float, table: FloatArray, rows: int, lanes: int, weights: FloatArray
 ) -> None:
@@ -166,7 +168,7 @@ def _weigh(
         _mix_rows(weights, c, one, two, table, at, at + lanes)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _holds(x: float, y: float, z: float, width: int, shape: tuple[int, int, int]) -> bool:
     """Say whether the window that starts there is all inside."""
     nx, ny, nz = shape
@@ -174,7 +176,7 @@ def _holds(x: float, y: float, z: float, width: int, shape: tuple[int, int, int]
     return low and x < nx - width + 1 and y < ny - width + 1 and z < nz - width + 1
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _spread(
     block: FloatArray,
     beads: IntArray,
@@ -233,14 +235,14 @@ def _spread(
     return outside
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _inside(x: float, first: float, h: float, cut: float, n: int) -> tuple[int, int]:
     low = max(math.ceil(min((x - cut - first) / h, 1e9)), 0)
     high = min(math.floor(max((x + cut - first) / h, -1e9)), n - 1)
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _fill(x: float, first: float, h: float, sigma: float, profile: FloatArray) -> tuple[int, int]:
     """Evaluate a Gaussian along one axis where it is not cut; return its first and last voxel."""
     low, high = _inside(x, first, h, CUT * sigma, profile.shape[0])
@@ -249,7 +251,7 @@ def _fill(x: float, first: float, h: float, sigma: float, profile: FloatArray) -
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _add_gaussian(
     point: FloatArray,
     mass: float,
@@ -274,7 +276,7 @@ def _add_gaussian(
                 line[k] += scale * row[k]
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _splat_outside(
     block: FloatArray,
     beads: IntArray,
@@ -299,7 +301,7 @@ def _splat_outside(
                 _add_gaussian(point, mass[b], first, h, sigma, profiles, out)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _add_pairs(part: FloatArray, at: int, step: int, taps: FloatArray, total: FloatArray) -> None:
     """Add the values `step`, 2 `step`, ... before and after those from `at` on; four taps at once."""
     n = total.shape[0]
@@ -315,7 +317,7 @@ def _add_pairs(part: FloatArray, at: int, step: int, taps: FloatArray, total: Fl
             total[c] += near + (t3 * (b3[c] + a3[c]) + t4 * (b4[c] + a4[c]))
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _filter_columns(lattice: FloatArray, taps: FloatArray, start: int, stop: int) -> None:
     """Convolve along the middle axis, some columns of the last at a time."""
     reach, n = taps.shape[0] - 1, lattice.shape[1]
@@ -335,7 +337,7 @@ def _filter_columns(lattice: FloatArray, taps: FloatArray, start: int, stop: int
                 lattice[a, k, left : left + width] = total[:width]
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _filter_rows(rows: FloatArray, taps: FloatArray) -> None:
     """Convolve along the last axis."""
     reach, n = taps.shape[0] - 1, rows.shape[1]
@@ -348,7 +350,7 @@ def _filter_rows(rows: FloatArray, taps: FloatArray) -> None:
             _add_pairs(part, reach, 1, taps, row)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def reference_gaussians(
     points: FloatArray,
     mass: FloatArray,
@@ -378,7 +380,7 @@ def reference_gaussians(
                         out[a, b, k] += mass[i] * _fast_exp(exponent)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _fast_exp(x: float) -> float:
     # The high word of the double is linear in x; its low word is zero.
     word = np.int64(1048576.0 / math.log(2.0) * x + (1072693248.0 - 60801.0))

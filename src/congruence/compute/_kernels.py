@@ -1,22 +1,15 @@
-"""
-The compiled eigenvalue stage; imported only when it is used.
-
-The machine code is cached beside this file or, where that cannot be written,
-in the user's cache folder; without either it is compiled anew in each process.
-"""
+"""The compiled eigenvalue stage; imported only when it is used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
+from congruence.compute._compiling import compiled
 from congruence.compute._packing import TILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from congruence.typing import FloatArray
 
 __all__ = ["largest_eigenvalues"]
@@ -25,17 +18,10 @@ _ITERATIONS = 40
 _TINY = 1e-300
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    # Without "nnan" and "ninf": a padded or empty model may divide zero by zero.
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-    }
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder to cache in
-        return numba.njit(**options)(function)
+# Without "nnan" and "ninf": a padded or empty model may divide zero by zero.
+_compiled = compiled(
+    nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
+)
 
 
 @_compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -67,7 +68,7 @@ class Resolved:
         """Rows per model in a packed part: x, y, z apart for a superposition, else joined."""
         return 3 if self.alignment is Alignment.SUPERPOSE else 1
 
-    @property
+    @cached_property
     def loose(self) -> bool:
         """Whether beads are measured that take no part in the superposition."""
         return self.alignment is Alignment.SUPERPOSE and bool(

@@ -9,11 +9,12 @@ small; `compare_correlated` puts a corrected one beside it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from congruence.compute.chain_correlation import chains_inefficiency
+from congruence.compute.kolmogorov import largest_gap, one_sample_sf, two_sample_p
 from congruence.core.results import Level, Verdict
 from congruence.core.uncertainty import KsComparison
 from congruence.errors import ShapeError
@@ -139,17 +140,18 @@ def compare_correlated(
     What no chain of a sample has left is not seen; a comparison over runs takes
     nothing else as independent (`congruence.compute.half_splits.over_half_splits`).
     """
-    from scipy.stats import ks_2samp
-
     sizes = int(in_a.sum()), int((~in_a).sum())
     if not np.isfinite(scores).all() or not all(sizes):
         raise ShapeError(
             f"the samples have {sizes[0]} and {sizes[1]} models, all of which need a finite score"
         )
-    method: Literal["exact", "asymp"] = "exact" if max(sizes) <= _EXACT else "asymp"
-    plain = ks_2samp(scores[in_a], scores[~in_a], method=method)
+    d = largest_gap(scores[in_a], scores[~in_a])
+    if max(sizes) <= _EXACT:
+        d = round(d * math.lcm(*sizes)) / math.lcm(*sizes)
+        p = two_sample_p(d, *sizes)
+    else:
+        p = one_sample_sf(d, max(round(sizes[0] * sizes[1] / sum(sizes)), 1))
     effective = (_effective(scores, in_a, chains), _effective(scores, ~in_a, chains))
-    d, p = float(plain.statistic), float(plain.pvalue)
     independent = math.isclose(sum(effective), sum(sizes))
     corrected = p if independent else max(p, _p_value(d, *effective))
     return KsComparison(d, p, sizes, corrected, effective)

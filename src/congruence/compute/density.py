@@ -195,6 +195,7 @@ def densities(
     grid: Grid,
     map_resolution: float = 20.0,
     threads: int | None = None,
+    job: int = 0,
 ) -> dict[str, DensityMap]:
     """
     Average the mass densities of several selections, reading the models once.
@@ -232,6 +233,9 @@ def densities(
         Resolution of the maps in Å.
     threads : int, optional
         Threads; all available cores by default.
+    job : int
+        Models of the whole job, if these are some of them: loops that are
+        compiled for its distances are taken for its maps.
 
     Returns
     -------
@@ -259,11 +263,11 @@ def densities(
             )
         models += len(block)
         for accumulator in sums.values():
-            accumulator.add(block, loops(models))
+            accumulator.add(block, loops(max(models, job)))
     if not models:
         raise ShapeError("a density needs at least one model, found none")
     return {
-        name: DensityMap(name, grid, total.mean(models, loops(models)), models)
+        name: DensityMap(name, grid, total.mean(models, loops(max(models, job))), models)
         for name, total in sums.items()
     }
 

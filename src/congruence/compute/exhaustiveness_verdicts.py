@@ -94,6 +94,7 @@ def assess(
     settings: Settings | None = None,
     other: DistanceMatrix | Pairs | None = None,
     progress: Callable[[int, int], None] | None = None,
+    describe: Callable[[float], tuple[SampledCluster, ...]] | None = None,
 ) -> Exhaustiveness:
     """
     Test two samples for exhaustive sampling.
@@ -114,6 +115,9 @@ def assess(
         distances, right's with right's. The same distances by default.
     progress : callable, optional
         Called with thresholds done and in all.
+    describe : callable, optional
+        Takes the threshold in Å and returns the kept clusters at it, where they
+        are not those of these models, see `compute.exhaustiveness_sampled`.
 
     Returns
     -------
@@ -138,14 +142,19 @@ def assess(
             hint="One score per model is needed, in the order of the models, A first.",
         )
     tops = top_score(scores[:n_a], scores[n_a:]) if scores is not None else None
-    compared = compare_scores(scores[:n_a], scores[n_a:]) if scores is not None else None
+    compared = None
+    if scores is not None:
+        compat = settings.mode == "compat"
+        compared = compare_scores(scores[:n_a], scores[n_a:], compat=compat)
     second = None if other is None else as_pairs(other)
     scan, precisions = _precisions(pairs, second, in_a, settings, progress)
     chosen = precisions[settings.mode]
     labels = label_test(pairs, in_a, seed=settings.seed)
     threshold = _final_threshold(chosen, settings)
     clusters: tuple[SampledCluster, ...] = ()
-    if math.isfinite(threshold):
+    if math.isfinite(threshold) and describe is not None:
+        clusters = describe(threshold)
+    elif math.isfinite(threshold):
         kept, _ = split_clusters(pairs, in_a, threshold, smallest=settings.smallest)
         clusters = sampled_clusters(pairs, in_a, kept)
     verdicts = [t.verdict for t in (tops, compared) if t is not None]

@@ -54,7 +54,7 @@ class PrecisionOfModels:
     in_a: BoolArray
     rule: Rule = "right"
     smallest: int = SMALLEST
-    _known: dict[bytes, float] = field(default_factory=dict, repr=False)
+    _known: dict[bytes, float] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, models: IntArray) -> float:
         """

@@ -111,8 +111,8 @@ def _tables(
         if not len(rows):
             break
         close = square <= k
-        if np.count_nonzero(close) != pairs:  # else there is no distance in between
-            pairs = np.count_nonzero(close)
+        before, pairs = pairs, int(np.count_nonzero(close))
+        if pairs != before:  # else there is no distance in between
             found = cluster_tables(close.astype(np.float32), weights[rows], in_a, smallest=smallest)
             kept = np.array([table.sum() for table in found])
             covered = 100.0 * kept / models[rows] > COVERAGE_LIMIT

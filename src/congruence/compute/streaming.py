@@ -66,7 +66,7 @@ class ThresholdClusters:
     definition : dict of str to str
         Words on how the distances were made.
     within : float
-        How near: 1e-6 Å, with mixed precision 1e-3 Å.
+        How near, in Å.
     centers : ndarray, dtype=int64, shape=(k,)
         The model that each cluster was made around.
     """
@@ -78,6 +78,23 @@ class ThresholdClusters:
     definition: dict[str, str] = field(default_factory=dict)
     within: float = _CLOSE
     centers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def clusters(self) -> tuple[IntArray, ...]:
+        """
+        Return the members of each cluster.
+
+        Returns
+        -------
+        clusters : tuple of ndarray, dtype=int64
+            In order of creation; in each the center first, then the others,
+            ascending, as `congruence.compute.scan.neighbourhood_clusters` has them.
+        """
+        order = np.argsort(self.labels, kind="stable")
+        starts = np.flatnonzero(np.diff(self.labels[order])) + 1
+        return tuple(
+            np.concatenate([[center], members[members != center]])
+            for center, members in zip(self.centers, np.split(order, starts), strict=True)
+        )
 
 
 def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
@@ -91,6 +108,7 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
     precision: Precision = "auto",
     tiler: Tiler = rmsd_tiles,
     progress: Callable[[int, int], None] | None = None,
+    within: float | None = None,
 ) -> ThresholdClusters:
     """
     Cluster by neighbours within a threshold, without keeping distances.
@@ -119,6 +137,9 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
         `congruence.compute.tiler`; a device computes rows again too.
     progress : callable, optional
         Called with the number of tiles done and of all tiles of the first pass.
+    within : float, optional
+        Distance from the threshold up to which pairs are counted as close, in
+        Å; by default 1e-6, with mixed precision 1e-3. It changes no label.
 
     Returns
     -------
@@ -164,7 +185,8 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
             hint=f"Use double precision, or give {m * m / 4e9:.1f} GB of memory for the bits.",
         )
     double = chosen_precision(precision, m * (m - 1) // 2) == "double"
-    within = _CLOSE if double else _CLOSE_MIXED
+    if within is None:
+        within = _CLOSE if double else _CLOSE_MIXED
     sink = NeighbourBits(m, threshold, bits=fits, within=within)
     options: dict[str, Any] = {"edge": _EDGE, "threads": threads, "memory": memory // 2}
     options |= {"precision": precision, "progress": progress}

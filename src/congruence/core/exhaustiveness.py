@@ -15,6 +15,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from congruence.core.results import Alignment, Verdict
+    from congruence.core.scan_sample import ScanSample
     from congruence.core.score_results import ScoreComparison, TopScore
     from congruence.core.uncertainty import SamplingUncertainty
     from congruence.typing import BoolArray, FloatArray, IntArray
@@ -332,6 +333,9 @@ class Exhaustiveness:
         Words on the distance.
     uncertainty : SamplingUncertainty or None
         Intervals over runs; None when runs are not known.
+    sample : ScanSample or None
+        Models of the scan, precisions, labels and uncertainty, where all were too
+        many for it; sizes, scores, clusters and maps are those of all.
     """
 
     sizes: tuple[int, int]
@@ -349,6 +353,7 @@ class Exhaustiveness:
     differences: tuple[Difference, ...] = ()
     definition: dict[str, str] = field(default_factory=dict)
     uncertainty: SamplingUncertainty | None = None
+    sample: ScanSample | None = None
 
     @property
     def precision(self) -> SamplingPrecision:

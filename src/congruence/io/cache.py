@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,18 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from congruence.core.provenance import content_key
+from congruence.core.user_cache import CACHE_OFF, VARIABLE, user_cache
 from congruence.errors import CongruenceError
 from congruence.io.store import file_key, read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
 
-    from congruence.typing import FloatArray
+    from congruence.typing import FloatArray, IntArray
 
 __all__ = ["VARIABLE", "CoordinateCache", "cache_folder", "coordinates_key"]
-
-VARIABLE = "CONGRUENCE_CACHE"
-"""Environment variable that names the cache folder, or says ``off``."""
 
 DECODER = 1
 """Version of what is computed from the files; changed whenever coordinates may."""
@@ -39,7 +37,7 @@ LIMIT = 8 << 30
 """Bytes that the cache may take, unless told otherwise."""
 
 _SMALLEST = 1 << 20
-_OFF = ("off", "0", "no", "false")
+_BLOCK = 1 << 22  # numbers
 
 
 def cache_folder() -> Path | None:
@@ -53,21 +51,10 @@ def cache_folder() -> Path | None:
         the cache folder of the platform: ``$XDG_CACHE_HOME`` or ``~/.cache``,
         ``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%`` on Windows.
     """
-    named = os.environ.get(VARIABLE, "")
-    if named.lower() in _OFF:
+    if os.environ.get(VARIABLE, "").lower() in CACHE_OFF:
         return None
-    if named:
-        return Path(named).expanduser() / "coordinates"
-    if sys.platform == "darwin":
-        base = Path("~/Library/Caches")
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    try:
-        return base.expanduser() / "congruence" / "coordinates"
-    except RuntimeError:  # there is no home
-        return None
+    folder = user_cache()
+    return None if folder is None else folder / "coordinates"
 
 
 def coordinates_key(
@@ -145,28 +132,56 @@ class CoordinateCache:
         """
         if self.folder is None:
             return None
+        coordinates = np.empty(shape)
+        notes = self.fill(key, coordinates)
+        return None if notes is None else (coordinates, notes)
+
+    def fill(
+        self, key: str, coordinates: FloatArray, rows: IntArray | None = None
+    ) -> dict[str, Any] | None:
+        """
+        Fill an array with an entry, block by block.
+
+        Parameters
+        ----------
+        key : str
+            From `coordinates_key`.
+        coordinates : ndarray, dtype=float64, shape=(m,n,3)
+            Filled, in Å; with anything when there is no whole entry.
+        rows : ndarray, dtype=int64, shape=(m,), optional
+            Where each model of the entry goes; in order by default.
+
+        Returns
+        -------
+        notes : dict or None
+            What was stored with it; None when there is no whole entry.
+        """
+        if self.folder is None:
+            return None
         try:
             notes = read_json(self._notes(key))
-            coordinates = np.load(self._array(key), allow_pickle=False)
+            with self._array(key).open("rb") as stream:
+                found = _read(stream, coordinates, rows)
         except (CongruenceError, OSError, ValueError, EOFError):
             return None
-        whole = (
-            isinstance(notes, dict)
-            and coordinates.shape == shape
-            and coordinates.dtype == np.float64
-            and notes.get("crc32") == zlib.crc32(coordinates.data)
-        )
-        if not whole:
+        if not isinstance(notes, dict) or found is None or notes.get("crc32") != found:
             self._remove(key)
             return None
-        for file in (self._array(key), self._notes(key)):
+        for file in self._files(key):
             with contextlib.suppress(OSError):
                 os.utime(file)
-        return coordinates, notes.get("notes", {})
+        kept: dict[str, Any] = notes.get("notes", {})
+        return kept
 
-    def store(self, key: str, coordinates: FloatArray, notes: dict[str, Any]) -> bool:
+    def store(
+        self,
+        key: str,
+        coordinates: FloatArray,
+        notes: dict[str, Any],
+        rows: IntArray | None = None,
+    ) -> bool:
         """
-        Keep an entry.
+        Keep an entry; written block by block.
 
         Parameters
         ----------
@@ -176,6 +191,8 @@ class CoordinateCache:
             In Å.
         notes : dict
             JSON-able values to return with it.
+        rows : ndarray, dtype=int64, shape=(m,), optional
+            The order in which models are kept; as they are by default.
 
         Returns
         -------
@@ -185,14 +202,12 @@ class CoordinateCache:
         """
         if self.folder is None or not _SMALLEST <= coordinates.nbytes <= self.limit // 2:
             return False
-        coordinates = np.ascontiguousarray(coordinates, dtype=np.float64)
-        described = {"crc32": zlib.crc32(coordinates.data), "notes": notes}
         parts = [f.with_name(f"{f.name}.{os.getpid()}.part") for f in self._files(key)]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with parts[0].open("wb") as stream:
-                np.save(stream, coordinates, allow_pickle=False)
-            write_json(parts[1], described)
+                found = _write(stream, coordinates, rows)
+            write_json(parts[1], {"crc32": found, "notes": notes})
             for part, file in zip(parts, self._files(key), strict=True):
                 part.replace(file)
         except OSError:
@@ -249,3 +264,40 @@ class CoordinateCache:
         for file in self._files(key):
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield rows of a few megabytes each."""
+    step = max(1, _BLOCK // max(1, shape[1] * shape[2]))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
+
+
+def _write(stream: BinaryIO, coordinates: FloatArray, rows: IntArray | None) -> int:
+    """Write a ``.npy`` file; return the checksum of its values."""
+    header = {"descr": "<f8", "fortran_order": False, "shape": coordinates.shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    found = 0
+    for part in _blocks(coordinates.shape):
+        chosen = coordinates[part] if rows is None else coordinates[rows[part]]
+        block = np.ascontiguousarray(chosen, dtype="<f8")
+        found = zlib.crc32(block.data, found)
+        stream.write(block.data)
+    return found
+
+
+def _read(stream: BinaryIO, coordinates: FloatArray, rows: IntArray | None) -> int | None:
+    """Read a ``.npy`` file; return the checksum of its values, None for another array."""
+    if np.lib.format.read_magic(stream) != (1, 0):
+        return None
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if shape != coordinates.shape or fortran or dtype != np.dtype("<f8"):
+        return None
+    found = 0
+    for part in _blocks(shape):
+        models = part.stop - part.start
+        block = np.fromfile(stream, dtype="<f8", count=models * shape[1] * shape[2])
+        found = zlib.crc32(block.data, found)
+        target = part if rows is None else rows[part]
+        coordinates[target] = block.reshape(models, *shape[1:])
+    return found

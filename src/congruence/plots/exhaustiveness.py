@@ -176,6 +176,12 @@ class ScanData:
     caption: str
 
 
+def _who(result: Exhaustiveness) -> str:
+    if result.sample is None:
+        return f"All {sum(result.sizes)} models"
+    return f"A stratified sample of {sum(result.sample.sizes)} of {sum(result.sizes)} models"
+
+
 def scan_data(result: Exhaustiveness) -> ScanData:
     """
     Compute what the figure of the scan shows.
@@ -202,7 +208,7 @@ def scan_data(result: Exhaustiveness) -> ScanData:
         else "No threshold passes: the sampling is not exhaustive."
     )
     caption = signed(
-        f"All {sum(result.sizes)} models clustered at {len(scan.thresholds)} thresholds. A cluster "
+        f"{_who(result)} clustered at {len(scan.thresholds)} thresholds. A cluster "
         f"is kept if it holds {scan.smallest} or more models of each sample. A threshold passes "
         "where more than 80 % of the models are in kept clusters and p > 0.05 or V < 0.10 (dashed "
         "lines); open symbols: one kept cluster, where p is 1 and V is 0 whatever the samples "

@@ -44,6 +44,7 @@ _RC: dict[str, Any] = {
     "savefig.dpi": 200,
     "figure.dpi": 100,
 }
+_PACKING = {"compress_level": 3}  # a tenth larger than by default, in half the time
 
 
 def house() -> AbstractContextManager[None]:
@@ -165,7 +166,7 @@ def save_book(figures: Mapping[str, Figure], folder: str | Path, name: str) -> t
             for stem, figure in figures.items():
                 pages.savefig(figure)
                 paths.append(folder / f"{stem}.png")
-                figure.savefig(paths[-1], metadata={"Software": None})
+                figure.savefig(paths[-1], metadata={"Software": None}, pil_kwargs=_PACKING)
     except OSError as error:
         raise OutputError(
             f"{folder}: the figures cannot be written: {error.strerror}",

@@ -10,7 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from congruence.core.results import DistanceMatrix
 
-__all__ = ["ClosePairs", "close_pairs"]
+__all__ = ["ERRORS", "ClosePairs", "close_pairs"]
+
+ERRORS = (1e-6, 1e-3)
+"""Errors of distances in Å: in double precision; in mixed precision and between machines."""
 
 _AT_ONCE = 10_000_000
 
@@ -26,19 +29,13 @@ class ClosePairs:
         How many.
     threshold : float
         In Å.
-    precision : str
-        Arithmetic of the distances; errors of ``"mixed"`` are up to 1e-3 Å,
-        of any other up to 1e-6 Å.
+    within : float
+        Largest distance from the threshold in Å.
     """
 
     pairs: int
     threshold: float
-    precision: str
-
-    @property
-    def within(self) -> float:
-        """Largest distance from the threshold in Å."""
-        return 1e-3 if self.precision == "mixed" else 1e-6
+    within: float
 
     def text(self) -> str:
         """
@@ -66,7 +63,9 @@ class ClosePairs:
         return {"pairs_close_to_threshold": {"pairs": self.pairs, "within": self.within}}
 
 
-def close_pairs(matrix: DistanceMatrix, threshold: float) -> ClosePairs:
+def close_pairs(
+    matrix: DistanceMatrix, threshold: float, *, within: float | None = None
+) -> ClosePairs:
     """
     Count the pairs of a matrix that are close to a threshold.
 
@@ -76,11 +75,14 @@ def close_pairs(matrix: DistanceMatrix, threshold: float) -> ClosePairs:
         Distances in Å.
     threshold : float
         In Å.
+    within : float, optional
+        Distance from the threshold up to which pairs are counted, in Å; by
+        default 1e-3 for distances in mixed precision and 1e-6 for others.
 
     Returns
     -------
     close : ClosePairs
-        Within what the distances may be wrong by.
+        How many, and within what.
 
     Examples
     --------
@@ -89,13 +91,13 @@ def close_pairs(matrix: DistanceMatrix, threshold: float) -> ClosePairs:
     >>> close_pairs(d, 2.0).pairs
     2
     """
-    used = matrix.definition.get("precision", "double")
-    found = ClosePairs(0, float(threshold), used)
+    if within is None:
+        within = ERRORS[matrix.definition.get("precision", "double") == "mixed"]
     # Long distances in single precision are rounded by more than their error.
     rounding = float(np.spacing(np.asarray(threshold, dtype=matrix.condensed.dtype)))
-    within = max(found.within, rounding)
+    reach = max(within, rounding)
     parts = np.split(matrix.condensed, range(_AT_ONCE, len(matrix.condensed), _AT_ONCE))
     count = sum(
-        int(np.count_nonzero(np.abs(p.astype(np.float64) - threshold) <= within)) for p in parts
+        int(np.count_nonzero(np.abs(p.astype(np.float64) - threshold) <= reach)) for p in parts
     )
-    return ClosePairs(count, float(threshold), used)
+    return ClosePairs(count, float(threshold), within)

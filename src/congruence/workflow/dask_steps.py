@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from congruence.core.grid import DensityMap, Grid
 from congruence.core.precision import Fluctuation
 from congruence.core.sources import ArraySource
@@ -38,8 +36,9 @@ def read_files(
     *,
     resolution: float,
     state: int | None,
+    put: Callable[[int, FloatArray], None],
     advance: Callable[[int], None],
-) -> tuple[FloatArray, list[str], str]:
+) -> tuple[list[str], str]:
     """
     Read coordinates of frames of several files.
 
@@ -55,13 +54,14 @@ def read_files(
         Residues per bead.
     state : int or None
         State, or all.
+    put : callable
+        Called with the first row and coordinates in Å, dtype=float64,
+        shape=(rows,n,3); rows are counted file after file.
     advance : callable
         Called with the number of models read.
 
     Returns
     -------
-    coordinates : ndarray, dtype=float64, shape=(m,n,3)
-        In Å, file after file.
     differing : list of str
         Files whose beads have other radii or masses than those of the first.
     stopped : str
@@ -76,7 +76,6 @@ def read_files(
         If workers do not see the files.
     """
     tasks = _pieces(files, max(1, _VALUES // max(3 * beads, 1)))
-    coordinates = np.empty((sum(len(frames) for _, frames in files), beads, 3))
     differing: dict[str, None] = {}
     with connected(engine.partition(":")[2]) as connection:
         job = {"first": _absolute(files[0][0]), "resolution": resolution, "state": state}
@@ -88,14 +87,14 @@ def read_files(
         ):
             stopped = found["unlike"] or found["unread"]
             if stopped:
-                return coordinates, [names[path] for path in differing], names[stopped]
+                return [names[path] for path in differing], names[stopped]
             differing.update(dict.fromkeys(found["differing"]))
             stop = start + sum(len(frames) for _, frames in pieces)
             path = folder / f"block-{start}.npy"
-            coordinates[start:stop] = load_array(path)
+            put(start, load_array(path))
             path.unlink(missing_ok=True)
             advance(stop)
-    return coordinates, [names[path] for path in differing], ""
+    return [names[path] for path in differing], ""
 
 
 def _absolute(path: str) -> str:

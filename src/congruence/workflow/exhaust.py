@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from congruence.compute.exhaustiveness_differences import unmeasured_distance
+from congruence.compute.exhaustiveness_sampled import assess_sampled
 from congruence.compute.exhaustiveness_verdicts import assess, map_verdict
 from congruence.core.provenance import Losses, versions
 from congruence.core.results import Level
@@ -20,6 +21,12 @@ from congruence.errors import CheckFailedError, ConfigError
 from congruence.workflow.exhaust_distances import Distance, Measured, given_matrix, measure
 from congruence.workflow.exhaust_maps import MapMaker, write_centers
 from congruence.workflow.exhaust_report import write_report
+from congruence.workflow.exhaust_sample import (
+    SampledScan,
+    check_compat_fits,
+    sampled_scan,
+    sampled_uncertainty,
+)
 from congruence.workflow.exhaust_statement import statement
 from congruence.workflow.exhaust_tables import (
     SCAN_HEADER,
@@ -171,6 +178,8 @@ def check_levels(verdicts: Sequence[Verdict], fail_on: str | None) -> None:
 
 
 class _Job:
+    scan: SampledScan | None = None
+
     def __init__(
         self,
         samples: Samples,
@@ -194,13 +203,22 @@ class _Job:
                 hint="Give the models themselves.",
             )
         self.measured = self._measured()
+        self.every = self.measured.pairs if self.scan is None else self.scan.every.pairs
 
     def _measured(self) -> Measured:
         if self.distance is None or self.samples.ensemble is None:
-            return given_matrix(self.samples, self.options, self.reporter)
-        return measure(
+            given = given_matrix(self.samples, self.options, self.reporter)
+            return self._sampled(given) or given
+        check_compat_fits(self.samples, self.distance, self.options, self._out)
+        return self._sampled(None) or measure(
             self.samples.ensemble, self.distance, self.options, self.reporter, scratch=self._scratch
         )
+
+    def _sampled(self, given: Measured | None) -> Measured | None:
+        self.scan = sampled_scan(
+            self.samples, self.distance, given, self.options, self.reporter, self._scratch
+        )
+        return None if self.scan is None else self.scan.measured
 
     def _scratch(self) -> Path:
         from tempfile import TemporaryDirectory
@@ -214,14 +232,18 @@ class _Job:
         from congruence.io.sampcon_published import read_published
 
         measured = self.measured
-        result = assess(
-            measured.pairs,
-            self.samples.n_a,
-            self.samples.scores,
-            settings=self.options.settings,
-            other=measured.other,
-            progress=lambda done, total: self.reporter.advance("thresholds", done, total),
-        )
+        words: dict[str, Any] = {
+            "settings": self.options.settings,
+            "other": measured.other,
+            "progress": lambda done, total: self.reporter.advance("thresholds", done, total),
+        }
+        scores = self.samples.scores
+        if self.scan is None:
+            result = assess(measured.pairs, self.samples.n_a, scores, **words)
+        else:
+            result = assess_sampled(
+                measured.pairs, self.scan.sample, self.scan.every, scores, **words
+            )
         result = self._with_uncertainty(result)
         rows = result.differences
         if self.distance is not None and self.distance.other is not None and measured.other is None:
@@ -243,6 +265,8 @@ class _Job:
             self.reporter.say("runs of the models are not known: no intervals")
             return result
         self.reporter.say("resampling runs (--no-uncertainty leaves this out)")
+        if self.scan is not None:
+            return sampled_uncertainty(result, self.scan, samples, self.options.seed)
         return with_uncertainty(
             result, self.measured.pairs, samples.origins, samples.scores, seed=self.options.seed
         )
@@ -265,7 +289,7 @@ class _Job:
         write_csv(partial / "scan.csv", SCAN_HEADER, scan_rows(result))
         distances: dict[int, float] = {}
         for cluster in result.clusters:
-            to_center = self.measured.pairs.to_center(cluster.members)
+            to_center = self.every.to_center(cluster.members)
             distances.update(zip(cluster.members.tolist(), to_center.tolist(), strict=True))
         header, rows = member_rows(result, self.samples, distances)
         write_csv(partial / "models.csv", header, rows)
@@ -333,6 +357,8 @@ class _Job:
             k: str(v) if isinstance(v, Path) else v
             for k, v in dataclasses.asdict(self.options).items()
         }
+        if self.scan is None:
+            del arguments["scan_models"]  # it changed nothing
         arguments["scores"] = [str(p) for p in self.options.scores or ()]
         data = {
             "program": "congruence",

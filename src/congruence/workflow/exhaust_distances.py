@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from congruence.workflow.reporting import Reporter
     from congruence.workflow.sample_files import Samples
 
-__all__ = ["Distance", "Measured", "given_matrix", "measure"]
+__all__ = ["Distance", "Measured", "given_matrix", "measure", "streamed"]
 
 MOST_TWICE = 5000
 """Up to so many models the distances of the other mode are measured too."""
@@ -220,7 +220,7 @@ def measure(
     if plan.way != "condensed":
         reporter.say("each question of the tests takes one pass over all pairs; no matrix is kept")
         file = scratch() / "bins.npy" if plan.disk_bytes else None
-        return Measured(_streamed(ensemble, distance, options, reporter, file), None)
+        return Measured(streamed(ensemble, distance, options, reporter, file), None)
     matrix = _kept(ensemble, distance.metric, options, reporter, compat=options.compat)
     other: MatrixPairs | None = None
     if distance.other is not None and m <= MOST_TWICE:
@@ -278,13 +278,39 @@ def _from_center(
     return to_center
 
 
-def _streamed(
+def streamed(
     ensemble: Ensemble,
     distance: Distance,
     options: ExhaustOptions,
     reporter: Reporter,
     file: Path | None,
 ) -> Pairs:
+    """
+    Prepare to measure distances again for each question.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The models.
+    distance : Distance
+        What is measured.
+    options : ExhaustOptions
+        Mode and resources.
+    reporter : Reporter
+        Told of progress.
+    file : Path or None
+        Where bins of pairs are kept; in memory if None.
+
+    Returns
+    -------
+    pairs : Pairs
+        Nothing is measured before a question.
+
+    Raises
+    ------
+    ConfigError
+        If what computes is not there.
+    """
     from congruence.compute.compression import compress
     from congruence.compute.rows import DistanceRows
     from congruence.compute.streamed_pairs import StreamedPairs

@@ -132,6 +132,7 @@ class MapMaker:
                 self.selections,
                 grid=grid,
                 map_resolution=self.map_resolution,
+                job=len(self.ensemble),
             )
             for part in parts
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from congruence.compute.exhaustiveness import LEAST_MODELS
 from congruence.compute.exhaustiveness_verdicts import Settings
 from congruence.errors import ConfigError
 from congruence.workflow.memory import parse_bytes
-from congruence.workflow.resources import Resources
+from congruence.workflow.resources import SCAN_MODELS, Resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,9 @@ class ExhaustOptions:
         Folder of an earlier run of the protocol to compare with.
     seed : int
         Seed of everything random.
+    scan_models : int
+        Up to so many models are scanned, all of them; of more a stratified sample
+        of so many, never in compat mode.
     uncertainty : bool
         Whether to resample runs, where they are known.
     engine, device : str
@@ -102,6 +106,7 @@ class ExhaustOptions:
     state: int | Literal["all"] = 0
     published: Path | None = None
     seed: int = 0
+    scan_models: int = SCAN_MODELS
     uncertainty: bool = True
     engine: str = "local"
     device: Literal["cpu", "gpu"] = "cpu"
@@ -119,6 +124,10 @@ class ExhaustOptions:
                 raise ConfigError(f"{word} is {value}, expected a positive number of Å")
         if self.engine != "local" and self.engine.partition(":")[0] != "dask":
             raise ConfigError(f"engine is {self.engine!r}, expected local, dask or dask:ADDRESS")
+        if self.scan_models < LEAST_MODELS:
+            raise ConfigError(
+                f"scan_models is {self.scan_models}, expected {LEAST_MODELS} models or more"
+            )
         if self.memory is not None:
             parse_bytes(self.memory)
 

@@ -106,6 +106,8 @@ def settings_rows(
         ("thresholds", f"{len(scan.thresholds)}, {scan.step:.4g} \u00c5 apart"),
         ("kept cluster", f"{scan.smallest} or more models of each sample"),
     ]
+    if result.sample is not None:
+        rows.append(("models of the scan", result.sample.text))
     if options.threshold is not None:
         rows.append(("clustered at", f"{options.threshold:g} \u00c5, as the user says"))
     if options.densities:

@@ -12,6 +12,7 @@ from congruence.workflow.exhaust_uncertainty import uncertainty_sentence
 
 if TYPE_CHECKING:
     from congruence.core.exhaustiveness import Exhaustiveness, SampledCluster
+    from congruence.core.scan_sample import ScanSample
     from congruence.core.score_results import ScoreComparison
 
 __all__ = ["statement"]
@@ -49,6 +50,8 @@ def statement(result: Exhaustiveness, name: str) -> str:
         f"{versions()['congruence']}.",
         _distance(result),
     ]
+    if result.sample is not None:
+        parts.append(_sample(result, result.sample))
     if result.scores is not None:
         parts.append(_scores(result, result.scores))
     parts.append(_precision(result))
@@ -73,6 +76,11 @@ def _distance(result: Exhaustiveness) -> str:
         return f"Distances between models were given, as RMSDs {aligned}."
     weighted = ", weighted by residues," if result.definition.get("weights") == "residues" else ""
     return f"Distances between models are RMSDs{weighted} {aligned}."
+
+
+def _sample(result: Exhaustiveness, sample: ScanSample) -> str:
+    clusters = " The clusters at the threshold are of all models." if result.clusters else ""
+    return f"Thresholds were scanned on {sample.text}.{clusters}"
 
 
 def _scores(result: Exhaustiveness, s: ScoreComparison) -> str:

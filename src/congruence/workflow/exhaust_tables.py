@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from congruence.core.exhaustiveness import Difference
 from congruence.core.provenance import versions
 from congruence.core.results import Level, Verdict
+from congruence.workflow.exhaust_sample import sample_data
 from congruence.workflow.exhaust_statement import statement
 from congruence.workflow.exhaust_uncertainty import uncertainty_data
 
@@ -142,6 +143,7 @@ def result_data(result: Exhaustiveness, name: str) -> dict[str, Any]:
         "clusters": [_cluster(c) for c in result.clusters],
         "maps": [dataclasses.asdict(m) for m in result.maps],
         "uncertainty": None if result.uncertainty is None else uncertainty_data(result.uncertainty),
+        **({} if result.sample is None else {"scan_sample": sample_data(result.sample)}),
     }
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from congruence.core.provenance import Losses
 from congruence.errors import CongruenceError, InputError
 from congruence.io.cache import CoordinateCache, cache_folder, coordinates_key
+from congruence.workflow.on_disk import map_again, mapped_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
 
     from congruence.core.models import ModelTable
     from congruence.core.topology import Topology
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from congruence.typing import FloatArray, IntArray
 
 __all__ = ["FramePool", "read_coordinates"]
+
+_VALUES = 1 << 22
+"""Coordinates that one thread reads at a time."""
 
 
 class FramePool:
@@ -142,6 +147,7 @@ def read_coordinates(
     state: int | Literal["all"],
     advance: Callable[[int, int], None] = lambda done, total: None,
     engine: str = "local",
+    folder: Path | None = None,
 ) -> tuple[FloatArray, Topology]:
     """
     Read the global coordinates of the models of a table.
@@ -160,11 +166,14 @@ def read_coordinates(
         Called with models done and in all.
     engine : str
         ``"local"``, or the Dask cluster whose workers read.
+    folder : Path, optional
+        Where the coordinates are kept, in a file that is mapped; they are in
+        memory by default. Not removed here.
 
     Returns
     -------
     coordinates : ndarray, dtype=float64, shape=(m,n,3)
-        In Å, in the order of the table.
+        In Å, in the order of the table; a read-only memmap with `folder`.
     topology : Topology
         The beads.
 
@@ -172,10 +181,12 @@ def read_coordinates(
     ------
     InputError
         If files differ in topology, or the state has no beads.
+    OutputError
+        If `folder` cannot hold the coordinates.
 
     Notes
     -----
-    Files are decoded by several threads. What was read before is taken from
+    Files are decoded by several threads, which put blocks where they belong. What was read before is taken from
     the cache (`congruence.io.cache`), with the same bytes; the variable
     ``CONGRUENCE_CACHE`` names its folder or says ``off``.
     """
@@ -187,23 +198,25 @@ def read_coordinates(
     topology = _not_empty(pool.get(first).topology(resolution, state=chosen), first, state)
     cache = CoordinateCache(cache_folder())
     named = _cache_key(cache, table, files, resolution, state)
-    coordinates = np.empty((len(table), len(topology), 3))
-    stored = cache.load(named[0], coordinates.shape) if named else None
-    if named and stored:
-        coordinates[named[1]] = stored[0]
-        differing = int(stored[1]["differing"])
+    shape = (len(table), len(topology), 3)
+    coordinates = np.empty(shape) if folder is None else mapped_array(folder, shape)
+    stored = cache.fill(named[0], coordinates, named[1]) if named else None
+    if stored is not None:
+        differing = int(stored["differing"])
         advance(len(table), len(table))
     else:
         read = _Reading(pool, table, files, topology)
         fill = read.fill if engine == "local" else partial(read.fill_on, engine)
         differing = fill(coordinates, resolution, chosen, advance)
-        if named and np.isfinite(coordinates).all():
-            cache.store(named[0], coordinates[named[1]], {"differing": differing})
+    coordinates = map_again(coordinates)
+    bad = _not_finite(coordinates)
+    if named and stored is None and not len(bad):
+        cache.store(named[0], coordinates, {"differing": differing}, named[1])
     if differing:
         pool.losses.add(
             first, "radius or mass differences", "other files differ; the first is used", differing
         )
-    _all_finite(coordinates, table)
+    _all_finite(bad, table)
     return coordinates, topology
 
 
@@ -245,7 +258,7 @@ class _Reading:
     ) -> int:
         """Fill the rows of all files; return how many files differ in radii or masses."""
         differing = done = 0
-        waiting: deque[tuple[IntArray, Future[FloatArray]]] = deque()
+        waiting: deque[Future[int]] = deque()
         threads = _thread_count(len(self._files))
         with ThreadPoolExecutor(threads) as workers:
             try:
@@ -253,19 +266,28 @@ class _Reading:
                     # Files are opened and compared in order, by one thread.
                     file = self._pool.get(path)
                     differing += self._differs(file, path, resolution, state)
-                    frames = self._table.frame[rows].tolist()
-                    read = partial(file.coordinates, frames, resolution, state=state)
-                    waiting.append((rows, workers.submit(read)))
+                    read = partial(file.coordinates, resolution=resolution, state=state)
+                    waiting.append(workers.submit(self._put, coordinates, rows, read))
                     while len(waiting) >= 4 * threads:
-                        done += _place(coordinates, *waiting.popleft())
+                        done += waiting.popleft().result()
                         advance(done, len(self._table))
                 while waiting:
-                    done += _place(coordinates, *waiting.popleft())
+                    done += waiting.popleft().result()
                     advance(done, len(self._table))
             finally:
-                for _, future in waiting:
+                for future in waiting:
                     future.cancel()
         return differing
+
+    def _put(
+        self, coordinates: FloatArray, rows: IntArray, read: Callable[[list[int]], FloatArray]
+    ) -> int:
+        """Read the models of one file, block by block; return how many they are."""
+        step = max(1, _VALUES // (3 * len(self._topology)))
+        for start in range(0, len(rows), step):
+            few = rows[start : start + step]
+            coordinates[few] = read(self._table.frame[few].tolist())
+        return len(rows)
 
     def fill_on(
         self,
@@ -278,12 +300,18 @@ class _Reading:
         """Fill the rows with the workers of a Dask cluster; return what `fill` returns."""
         from congruence.workflow.dask_steps import read_files
 
-        found, differing, stopped = read_files(
+        order = np.concatenate([rows for _, rows in self._files])
+
+        def put(start: int, block: FloatArray) -> None:
+            coordinates[order[start : start + len(block)]] = block
+
+        differing, stopped = read_files(
             engine,
             [(path, self._table.frame[rows].tolist()) for path, rows in self._files],
             len(self._topology),
             resolution=resolution,
             state=state,
+            put=put,
             advance=lambda done: advance(done, len(self._table)),
         )
         if stopped:
@@ -293,7 +321,6 @@ class _Reading:
                 f"Dask workers cannot read {stopped}, which this machine can",
                 hint="Workers must see the runs under the same paths and with the same rights.",
             )
-        coordinates[np.concatenate([rows for _, rows in self._files])] = found
         return len(differing)
 
     def _differs(self, file: RmfFile, path: str, resolution: float, state: int | None) -> bool:
@@ -305,11 +332,6 @@ class _Reading:
                 hint="Analyse runs of one system together; give only those.",
             )
         return mine is not self._topology and bool(self._topology.property_differences(mine))
-
-
-def _place(coordinates: FloatArray, rows: IntArray, future: Future[FloatArray]) -> int:
-    coordinates[rows] = future.result()
-    return len(rows)
 
 
 def _thread_count(files: int) -> int:
@@ -336,8 +358,15 @@ def _not_empty(topology: Topology, path: str, state: int | str) -> Topology:
     return topology
 
 
-def _all_finite(coordinates: FloatArray, table: ModelTable) -> None:
-    bad = np.flatnonzero(~np.isfinite(coordinates).all(axis=(1, 2)))
+def _not_finite(coordinates: FloatArray) -> IntArray:
+    """Return the models with coordinates that are not numbers."""
+    m, n, _ = coordinates.shape
+    step = max(1, _VALUES // (3 * n))
+    parts = (coordinates[start : start + step] for start in range(0, m, step))
+    return np.flatnonzero(np.concatenate([~np.isfinite(p).all(axis=(1, 2)) for p in parts]))
+
+
+def _all_finite(bad: IntArray, table: ModelTable) -> None:
     if len(bad):
         raise InputError(
             f"{len(bad)} models have coordinates that are not numbers, the first is "

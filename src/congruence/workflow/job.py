@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError, InputError
-from congruence.workflow.close_pairs import close_pairs
+from congruence.workflow.close_pairs import ERRORS, close_pairs
 from congruence.workflow.dask_cluster import on_engine
 from congruence.workflow.folder import check_target
 from congruence.workflow.glance import one_line
 from congruence.workflow.large import remove_tiles
+from congruence.workflow.on_disk import coordinate_folder
 from congruence.workflow.outcome import Job
 from congruence.workflow.planning import tell_plan
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
@@ -126,19 +127,23 @@ def cluster_runs(
     plan = tell_plan(config, topology, models, reporter, resources=resources, folder=out)
     if dry_run:
         return JobSummary(out, len(chosen), None, losses)
-    ensemble = chosen.load(
-        resolution=config.resolution,
-        state=config.state,
-        advance=lambda done, total: reporter.advance("reading models", done, total),
-        engine=config.engine,
-    )
-    ensemble = replace(ensemble, topology=ensemble.topology.with_units(config.swaps))
-    told = tell_losses(losses, reporter, since=told)
-    refuse_losses(losses, strict=config.strict)
     tiles = out.with_name(f"{out.name}.tiles")
-    outcome = cluster_models(config, ensemble, plan, tiles, reporter=reporter, resources=resources)
-    job = replace(outcome, pool=chosen.pool, total=chosen.total, log=chosen.log)
-    write_job(job, out, force=force, reporter=reporter)
+    with coordinate_folder(out) as folder:
+        ensemble = chosen.load(
+            resolution=config.resolution,
+            state=config.state,
+            advance=lambda done, total: reporter.advance("reading models", done, total),
+            engine=config.engine,
+            folder=folder if plan.mapped else None,
+        )
+        ensemble = replace(ensemble, topology=ensemble.topology.with_units(config.swaps))
+        told = tell_losses(losses, reporter, since=told)
+        refuse_losses(losses, strict=config.strict)
+        outcome = cluster_models(
+            config, ensemble, plan, tiles, reporter=reporter, resources=resources
+        )
+        job = replace(outcome, pool=chosen.pool, total=chosen.total, log=chosen.log)
+        write_job(job, out, force=force, reporter=reporter)
     reporter.say(job.exhaustiveness)
     remove_tiles(tiles, len(chosen))
     tell_losses(losses, reporter, since=told)
@@ -183,7 +188,8 @@ def cluster_models(
         clustering = partition(config, matrix, table, reporter)
         notes = {"plan": plan.record()}
         if config.method == "threshold" and config.threshold is not None:
-            close = close_pairs(matrix, config.threshold)
+            within = ERRORS[1] if resources.elsewhere else None
+            close = close_pairs(matrix, config.threshold, within=within)
             reporter.say(close.text())
             notes |= close.record()
         glance = one_line(table, matrix, clustering, seed=config.seed)

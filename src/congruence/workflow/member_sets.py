@@ -106,7 +106,7 @@ def read_sets(
 
 
 def _differs(own: ClusterConfig, config: ClusterConfig) -> bool:
-    names = ("align", "align_on", "rmsd", "weights", "resolution", "state")
+    names = ("align", "align_on", "rmsd", "weights", "copies", "swaps", "resolution", "state")
     return any(getattr(own, name) != getattr(config, name) for name in names)
 
 

@@ -31,6 +31,7 @@ _GOALS: dict[str, Goal] = {
     "hdbscan": "tree",
 }
 _DISK_SHARE = 0.8
+_MAPPED_SHARE = 0.25
 _READ_SECONDS = 2e-8  # twenty times a gigabyte a second
 _MEDOID_SAMPLE = 500
 _MISSED = 3.0
@@ -54,7 +55,7 @@ class JobPlan:
     matrix : MatrixPlan
         The way.
     estimate : Plan
-        Time, threads and memory, coordinates included; estimates.
+        Time, threads and memory, coordinates in memory included; estimates.
     exact : str
         What is exact and what is approximate, with its bound.
     every_pair : bool
@@ -64,6 +65,9 @@ class JobPlan:
         Bytes that the distances may take.
     precision : str
         Arithmetic of the distances: ``"double"`` or ``"mixed"``.
+    on_disk : int
+        Bytes of coordinates that stay on disk, beside the result; 0 where they
+        are in memory.
     """
 
     matrix: MatrixPlan
@@ -72,6 +76,12 @@ class JobPlan:
     every_pair: bool
     memory: int
     precision: Arithmetic
+    on_disk: int = 0
+
+    @property
+    def mapped(self) -> bool:
+        """Whether coordinates stay on disk and are read in blocks."""
+        return self.on_disk > 0
 
     @property
     def kept(self) -> bool:
@@ -85,14 +95,19 @@ class JobPlan:
         Returns
         -------
         lines : tuple of str
-            One or two, for a person, before the start.
+            One to three, for a person, before the start.
         """
+        kept = (
+            f"coordinates stay on disk, {size_text(self.on_disk)} beside the result until the end"
+        )
+        mapped = (f"{kept}, and are read in blocks",) if self.mapped else ()
         if self.kept:
-            return (f"{self.estimate.text()}; {self.exact}",)
+            return (f"{self.estimate.text()}; {self.exact}", *mapped)
         disk = self.matrix.disk_bytes
         room = f" and {size_text(disk)} of disk" if disk else ""
         way = _WORDS[self.matrix.way]
-        return (f"{self.estimate.text()}{room}", f"no matrix in memory: {way}; {self.exact}")
+        lines = (f"{self.estimate.text()}{room}", f"no matrix in memory: {way}; {self.exact}")
+        return (*lines, *mapped)
 
     def record(self) -> dict[str, Any]:
         """
@@ -191,7 +206,7 @@ def plan_job(
     resources : Resources, optional
         What to compute with; what the job says by default.
     folder : Path, optional
-        Where tiles may be written; nowhere by default.
+        Where tiles and coordinates may be written; nowhere by default.
 
     Returns
     -------
@@ -207,12 +222,15 @@ def plan_job(
     words: dict[str, Any] = {"alignment": config.align or "none", "copies": copies}
     words |= {"threads": resources.threads}
     whole = estimate(m, n, **words)
+    disk = _room(folder)
     coordinates = 24 * m * beads
+    mapped = coordinates > _MAPPED_SHARE * resources.bytes and coordinates <= disk
+    on_disk, coordinates = (coordinates, 0) if mapped else (0, coordinates)
     memory = max(1, resources.bytes - coordinates)
     matrix = plan_matrix(
         *(m, n, memory, _GOALS[config.method]),
         rate=1e11,
-        disk=_room(folder),
+        disk=disk - on_disk,
         **words,
     )
     every_pair = matrix.way not in ("sample", "batches") or whole.pairs <= resources.exact_pairs
@@ -228,7 +246,7 @@ def plan_job(
     )
     precision = chosen_precision(resources.precision, whole.pairs)
     exact = _exact(config, matrix, precision, resources.sample, every_pair)
-    return JobPlan(matrix, whole, exact, every_pair, memory, precision)
+    return JobPlan(matrix, whole, exact, every_pair, memory, precision, on_disk)
 
 
 def _seconds(m: int, n: int, words: dict[str, Any]) -> float:

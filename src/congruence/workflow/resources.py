@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from congruence.compute.tiler import Tiler
     from congruence.workflow.config import ClusterConfig
 
-__all__ = ["CHECKPOINT_PAIRS", "EXACT_PAIRS", "SAMPLE", "Resources"]
+__all__ = ["CHECKPOINT_PAIRS", "EXACT_PAIRS", "SAMPLE", "SCAN_MODELS", "Resources"]
 
 CHECKPOINT_PAIRS = 50_000_000
 """From so many pairs on (10,000 models) tiles of distances are kept until the job is done."""
 EXACT_PAIRS = 2_000_000_000
 """Up to so many pairs (63,000 models) clusters from samples are described by all distances."""
+SCAN_MODELS = 100_000
+"""Up to so many models thresholds are scanned with all of them (10 GB of bins)."""
 SAMPLE = 3000
 """Models that stand for all where the distances of all are not kept."""
 
@@ -86,6 +88,11 @@ class Resources:
     def bytes(self) -> int:
         """Bytes that may be taken."""
         return memory_at_hand() if self.memory is None else self.memory
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether distances may come from another processor, and differ by up to 1e-3 Å."""
+        return self.engine != "local" or self.device != "cpu"
 
     def tiler(self) -> Tiler:
         """

@@ -195,6 +195,7 @@ class ChosenModels:
         state: int | Literal["all"] = 0,
         advance: Callable[[int, int], None] = lambda done, total: None,
         engine: str = "local",
+        folder: Path | None = None,
     ) -> Ensemble:
         """
         Read the coordinates.
@@ -209,6 +210,9 @@ class ChosenModels:
             Called with models done and in all.
         engine : str
             ``"local"``, or the Dask cluster whose workers read.
+        folder : Path, optional
+            Where the coordinates are kept, in a file that is mapped and that
+            you remove; they are in memory by default.
 
         Returns
         -------
@@ -227,6 +231,7 @@ class ChosenModels:
             state=state,
             advance=advance,
             engine=engine,
+            folder=folder,
         )
         origin = Origin(
             total=self.total,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from congruence.workflow.close_pairs import ClosePairs
+from congruence.workflow.close_pairs import ERRORS, ClosePairs
 from congruence.workflow.describing import describe
 from congruence.workflow.large import distances_key
 
@@ -215,11 +215,10 @@ def _threshold(job: Streaming) -> _Found:
 
     threshold = job.config.threshold or 0.0
     precision = job.plan.precision if job.plan.matrix.way == "bits" else "double"
-    options = job.options("distances") | {"precision": precision}
-    found = threshold_clusters(
-        job.ensemble, job.metric, threshold, memory=job.plan.memory, **options
-    )
-    close = ClosePairs(found.close_pairs, threshold, precision)
+    options = job.options("distances") | {"precision": precision, "memory": job.plan.memory}
+    within = ERRORS[1] if job.resources.elsewhere else None
+    found = threshold_clusters(job.ensemble, job.metric, threshold, within=within, **options)
+    close = ClosePairs(found.close_pairs, threshold, found.within)
     job.reporter.say(close.text())
     return _Found(found.labels, "threshold", {"threshold": threshold}, notes=close.record())
 

@@ -74,6 +74,14 @@ def test_mixed_precision_counts_what_it_may_decide_wrongly(models):
     assert "memory for the bits" in caught.value.hint
 
 
+@pytest.mark.parametrize("memory", [1000, 1 << 30])
+def test_pairs_are_counted_as_close_within_what_is_asked(models, matrix, memory):
+    found = threshold_clusters(models, METRIC, 6.5, memory=memory, within=0.05)
+    assert found.within == 0.05
+    assert found.close_pairs == np.count_nonzero(np.abs(matrix.condensed - 6.5) <= 0.05) > 0
+    assert found.labels.tolist() == threshold_labels(matrix, 6.5).tolist()
+
+
 def test_centers_and_spreads_from_a_second_pass(models, matrix):
     scores = np.random.default_rng(1).normal(size=400)
     runs = ["a", "b"] * 200

@@ -110,6 +110,20 @@ def test_the_key_is_of_content_frames_and_reading(tmp_path):
     assert coordinates_key(files, **words) is None
 
 
+def test_entries_are_kept_in_another_order_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("congruence.io.cache._BLOCK", 7 * SHAPE[1] * SHAPE[2])
+    cache = CoordinateCache(tmp_path)
+    rows = np.random.default_rng(1).permutation(SHAPE[0])
+    assert cache.store("k", coordinates(), {"differing": 1}, rows)
+    kept = np.load(tmp_path / "k.npy")
+    assert kept.tobytes() == coordinates()[rows].tobytes()
+    np.save(tmp_path / "as numpy", kept)
+    assert (tmp_path / "as numpy.npy").read_bytes() == (tmp_path / "k.npy").read_bytes()
+    filled = np.empty(SHAPE)
+    assert cache.fill("k", filled, rows) == {"differing": 1}
+    assert filled.tobytes() == coordinates().tobytes()
+
+
 @pytest.mark.parametrize("word", ["off", "OFF", "0"])
 def test_it_can_be_switched_off(monkeypatch, word):
     monkeypatch.setenv(VARIABLE, word)

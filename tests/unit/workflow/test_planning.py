@@ -72,3 +72,25 @@ def test_the_record_has_nothing_of_the_machine(monkeypatch):
     words = {"monkeypatch": monkeypatch}
     one, two = (plan("kmeans", 500, memory, **words).record() for memory in (GB, 9 * GB))
     assert one == two
+
+
+def test_coordinates_stay_on_disk_where_they_take_more_than_a_share(monkeypatch):
+    """The coordinates of 20,000 models of 1,000 beads are 480 MB."""
+    words = {"n": 1000, "monkeypatch": monkeypatch}
+    small, large = (plan("threshold", 20_000, memory, **words) for memory in (GB, 4 * GB))
+    assert (small.on_disk, large.on_disk) == (480_000_000, 0)
+    assert small.memory == GB
+    assert large.memory == 4 * GB - 480_000_000
+    assert small.lines()[-1].startswith("coordinates stay on disk, 480 MB beside the result")
+    assert not any("coordinates stay" in line for line in large.lines())
+    assert small.estimate.memory_bytes < GB
+    no_disk = plan("threshold", 20_000, GB, disk=400_000_000, **words)
+    assert not no_disk.mapped
+    assert no_disk.memory == GB - 480_000_000
+
+
+def test_the_room_for_tiles_is_what_coordinates_leave(monkeypatch):
+    """The distances of 20,000 models take 800 MB."""
+    words = {"n": 1000, "monkeypatch": monkeypatch}
+    assert plan("kmeans", 20_000, GB, disk=1_290_000_000, **words).matrix.way == "tiles"
+    assert plan("kmeans", 20_000, GB, disk=1_270_000_000, **words).matrix.way == "sample"

@@ -77,7 +77,8 @@ def two_sample_p(d: float, n_a: int, n_b: int) -> float:
         return 1.0
     if n_a == n_b:
         steps = np.arange(n_a, dtype=np.float64)
-        shares: FloatArray = np.cumprod((n_a - steps) / (n_a + steps + 1.0))[reach - 1 :: reach]
+        ratios = (n_a - steps) / (n_a + steps + 1.0)
+        shares = np.asarray(np.cumprod(ratios)[reach - 1 :: reach], dtype=np.float64).copy()
         shares[1::2] *= -1.0
         return min(max(2.0 * float(shares.sum()), 0.0), 1.0)
     # Models come in a random order; what leaves the band between the two laws is summed.

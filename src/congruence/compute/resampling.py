@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from congruence.compute.statistic import ManyAtOnce
 from congruence.core.uncertainty import Resampled
 from congruence.errors import ConfigError, ShapeError
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     Statistic: TypeAlias = Callable[[IntArray], Sequence[float] | FloatArray]
 
 __all__ = [
-    "ManyAtOnce",
     "models_of",
     "percentiles_over_blocks",
     "percentiles_over_runs",
@@ -48,37 +48,6 @@ __all__ = [
 _ENOUGH_RUNS = 5
 _BLOCKS_OF_G = 3.0
 _LEAST_BLOCKS = 5
-
-
-@dataclass(frozen=True, eq=False)
-class ManyAtOnce:
-    """
-    A statistic that costs less for many resamples together.
-
-    Parameters
-    ----------
-    of_counts : callable
-        Takes counts, shape (d,m); returns the values of each resample, shape (d,v).
-    """
-
-    of_counts: Callable[[IntArray], FloatArray]
-
-    def __call__(self, counts: IntArray) -> FloatArray:
-        """
-        Return the values of one resample.
-
-        Parameters
-        ----------
-        counts : ndarray, dtype=int64, shape=(m,)
-            How often each model was drawn.
-
-        Returns
-        -------
-        values : ndarray, dtype=float64, shape=(v,)
-            The values.
-        """
-        values: FloatArray = self.of_counts(counts[None])[0]
-        return values
 
 
 def models_of(counts: IntArray) -> IntArray:

@@ -29,11 +29,11 @@ from congruence.compute.precision_uncertainty import (
     precision_of_models,
 )
 from congruence.compute.resampling import (
-    ManyAtOnce,
     percentiles_over_blocks,
     percentiles_over_runs,
 )
 from congruence.compute.running import advise_stopping, running_estimate
+from congruence.compute.statistic import ManyAtOnce
 from congruence.core.results import Level, Verdict
 from congruence.core.uncertainty import SamplingUncertainty
 from congruence.errors import ShapeError

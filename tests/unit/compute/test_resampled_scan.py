@@ -12,13 +12,13 @@ from congruence.compute.homogeneity import populations
 from congruence.compute.precision_uncertainty import precision_of_models
 from congruence.compute.resampled_scan import cluster_tables, resampled_precisions
 from congruence.compute.resampling import (
-    ManyAtOnce,
     models_of,
     percentiles_over_blocks,
     percentiles_over_runs,
 )
 from congruence.compute.running import running_estimate
 from congruence.compute.scan import bin_distances, neighbourhood_clusters
+from congruence.compute.statistic import ManyAtOnce
 from congruence.core.results import Alignment, DistanceMatrix
 from congruence.errors import ShapeError
 

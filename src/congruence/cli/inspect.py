@@ -76,4 +76,6 @@ def _show_scores(overview: Overview) -> None:
         click.echo(f"  {score.name}: {score.low:.6g} to {score.high:.6g} ({score.values:,} values)")
     hidden = len(overview.scores) - len(total + other)
     if hidden > 0:
-        click.echo(f"  and {hidden:,} more columns of single restraints, named with | (--json lists them)")
+        click.echo(
+            f"  and {hidden:,} more columns of single restraints, named with | (--json lists them)"
+        )

@@ -415,15 +415,15 @@ def test_the_last_tile_is_padded_with_its_last_model():
 
 
 def test_the_kernel_works_where_nothing_can_be_cached(monkeypatch):
-    from congruence.compute import _kernels
+    from congruence.compute import _compiling
 
     def njit(**options):
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: ("compiled", function)
 
-    monkeypatch.setattr(_kernels.numba, "njit", njit)
-    assert _kernels._compiled(len) == ("compiled", len)
+    monkeypatch.setattr(_compiling.numba, "njit", njit)
+    assert _compiling.compiled()(len) == ("compiled", len)
 
 
 def test_without_numba_the_plain_kernel_is_used(monkeypatch):

@@ -79,7 +79,7 @@ def reference_distances(
     Examples
     --------
     >>> x = np.array([[0.0, 0, 0], [2, 0, 0]])
-    >>> reference_distances(x, np.array([[[0.0, 0, 0], [0, 4, 0]]])).round(9).tolist()
+    >>> reference_distances(x, np.array([[[0.0, 0, 0], [0, 4, 0]]])).round(6).tolist()
     [1.0]
     """
     if models.ndim != 3 or models.shape[1:] != center.shape:

@@ -603,7 +603,8 @@ def path_free(data, name, runs):
 def started(words, cwd):
     """Start a job that stops before its figure, when all members are written."""
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # also where it is ignored
         "import congruence.workflow.results as results\n"
         "results.draw = lambda *_: time.sleep(120)\n"
         "results.write_precision = lambda *_, **__: None\n"

@@ -24,7 +24,8 @@ MODELS = {"models": M, "bodies": 2, "beads": 30, "flexible": 20}
 METRIC = Metric("superpose")
 
 CHILD = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it is ignored
 sys.path.insert(0, sys.argv[2])
 from rigidmodels import rigid_models
 from congruence.compute.metric import Metric

@@ -309,7 +309,8 @@ def test_pairs_close_to_the_threshold_are_counted(many, whole, tmp_path):
 # ---------------------------------------------------------------- interrupted
 
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it is ignored
 from congruence.io.tiles import DistanceFolder
 from congruence.workflow.config import ClusterConfig
 from congruence.workflow.job import cluster_runs

@@ -106,9 +106,12 @@ def test_top_scores_are_those_of_all_subsets(values, data):
 def test_d_and_p_are_those_of_scipy(a, b):
     found = compare_scores(np.array(a, dtype=float), np.array(b, dtype=float))
     assert found.p["asymp"] == pytest.approx(stats.ks_2samp(a, b, method="asymp").pvalue)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", RuntimeWarning)
         exact = stats.ks_2samp(a, b, method="auto")
     assert found.d == pytest.approx(exact.statistic)
-    # SciPy cannot count the paths of every pair of samples; then both fall back.
-    assert found.p[found.used] == pytest.approx(exact.pvalue)
+    if not told:
+        assert found.p[found.used] == pytest.approx(exact.pvalue)
+    else:  # where rounding takes SciPy's count beyond 1 it falls back on its approximation
+        assert exact.pvalue > 0.999
+        assert found.p[found.used] == pytest.approx(1.0, abs=1e-3)

@@ -166,7 +166,8 @@ class _Worker:
 
     def close(self) -> None:
         self._process.kill()
-        with self._process:
+        # What a process that has ended did not take cannot be flushed.
+        with contextlib.suppress(OSError), self._process:
             pass
 
 

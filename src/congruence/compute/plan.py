@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from congruence.compute._blocks import _duration, estimate, size_text
+from congruence.compute._tiles import Precision, chosen_precision
 from congruence.core.results import Alignment
 from congruence.errors import ConfigError
 
@@ -103,8 +104,8 @@ _WORDS: dict[Way, str] = {
     "batches": "coordinates in batches, no distances",
 }
 _EXACT: dict[Way, str] = {
-    "condensed": "All distances are exact to 1e-6 Å{single}.",
-    "tiles": "All distances are exact to 1e-6 Å{single}.",
+    "condensed": "All distances are exact to {error} Å{single}.",
+    "tiles": "All distances are exact to {error} Å{single}.",
     "bits": "The clusters are exact, as from the whole matrix.",
     "rows": "The clusters are exact, as from the whole matrix.",
     "bins": "The clusters at each threshold are exact, as from the whole matrix.",
@@ -114,7 +115,7 @@ _EXACT: dict[Way, str] = {
 }
 
 
-def plan_matrix(
+def plan_matrix(  # noqa: PLR0913 - the whole of what a plan follows from
     m: int,
     n: int,
     memory: int,
@@ -124,6 +125,7 @@ def plan_matrix(
     copies: Sequence[int] = (),
     thresholds: int = 1,
     disk: int | None = None,
+    precision: Precision = "auto",
     **options: Any,
 ) -> MatrixPlan:
     """
@@ -148,6 +150,8 @@ def plan_matrix(
         Number of thresholds of a scan.
     disk : int, optional
         Bytes that may be taken on disk; any number by default.
+    precision : {"auto", "double", "mixed"}
+        Of the distances, see `congruence.compute.rmsd.rmsd_matrix`.
     **options : Any
         Keywords of `congruence.compute.rmsd.estimate`: `rate`, `threads`.
 
@@ -193,7 +197,10 @@ def plan_matrix(
         seconds=seconds,
         edge=edge,
         single=single,
-        exact=_EXACT[way].format(single=", kept in single precision" if single else ""),
+        exact=_EXACT[way].format(
+            error="1e-3" if chosen_precision(precision, pairs) == "mixed" else "1e-6",
+            single=", kept in single precision" if single else "",
+        ),
     )
 
 

@@ -215,6 +215,7 @@ def measure(
     plan = plan_matrix(
         m, n, max(options.resources.bytes, 1), "scan", alignment=distance.metric.mode,
         copies=[len(g.copies) for g in distance.groups], thresholds=100,
+        precision="double" if options.compat else options.resources.precision,
     )  # fmt: skip
     reporter.say(f"distances, alignment {distance.metric.mode}: {plan.text()}")
     if plan.way != "condensed":

@@ -59,3 +59,10 @@ def test_impossible_plans_are_refused():
     assert "scan" in caught.value.hint
     with pytest.raises(ConfigError, match="cannot be planned"):
         plan_matrix(0, 10, GB)
+
+
+def test_the_plan_promises_what_the_precision_holds():
+    few, many = (plan_matrix(m, 100, 10**10).exact for m in (1414, 1500))
+    assert "exact to 1e-6 Å" in few
+    assert "exact to 1e-3 Å" in many
+    assert "exact to 1e-6 Å" in plan_matrix(1500, 100, 10**10, precision="double").exact

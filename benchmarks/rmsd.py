@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.measure import Job, Row, Spent, interleaved, using
-from congruence.compute._eigen import COMPILED_PAIRS, solver
+from congruence.compute._eigen import COMPILED_PAIRS, stage
 from congruence.compute._packing import TILE, Packer
 from congruence.compute._resolve import resolve
 from congruence.compute._tiles import TileComputer
@@ -143,7 +143,7 @@ def tile_loop(models: np.ndarray, precision: Literal["double", "mixed"]) -> part
     resolved = resolve(models, Metric("superpose"))
     packer = Packer(resolved, single=precision == "mixed")
     tiles = [packer.tile(start) for start in range(0, len(models), TILE)]
-    computer = TileComputer(resolved, solver(COMPILED_PAIRS), precision)
+    computer = TileComputer(resolved, stage(COMPILED_PAIRS), precision)
 
     def loop() -> None:
         with threadpool_limits(1, user_api="blas"):

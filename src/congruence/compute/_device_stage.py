@@ -102,7 +102,7 @@ def largest_eigenvalues(xp: Any, covariance: Any, squares: Pair) -> tuple[Any, A
     c2, c1, c0 = -2.0 * square, -8.0 * determinant, square * square - 4.0 * cofactors
     # Four numbers of sum zero and sum of squares 4 |C|^2: none is larger than sqrt(3) |C|.
     value = xp.minimum(_mean(squares), xp.sqrt(3.0 * square))
-    step = value
+    step = value - xp.sqrt(square / 3.0)  # the largest singular value is no less
     for _ in range(STEPS):
         squared = value * value
         inner = (squared + c2) * value

@@ -4,12 +4,15 @@ The eigenvalue stage: the best overlap of two models over all rotations.
 For a covariance *C* the largest eigenvalue of Horn's traceless 4 x 4 matrix is
 the root of ``l^4 + c2 l^2 + c1 l + c0`` that Newton's iteration reaches from
 above, with ``c2 = -2 |C|^2``, ``c1 = -8 det C``, ``c0 = |C|^4 - 4 |cof C|^2``
-(Horn, doi:10.1364/JOSAA.4.000629; Theobald, doi:10.1107/S0108767305015266).
+(Horn, doi:10.1364/JOSAA.4.000629; Theobald, doi:10.1107/S0108767305015266). It
+starts at ``sqrt(3) |C|``, above the sum of the three singular values, or at the
+mean of the sums of squares where that is less.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,9 +20,17 @@ import numpy as np
 from congruence.compute._packing import TILE
 
 if TYPE_CHECKING:
-    from congruence.typing import FloatArray
+    from congruence.typing import BoolArray, FloatArray
 
-__all__ = ["COMPILED_PAIRS", "Solver", "largest_eigenvalues", "rotations", "solver"]
+__all__ = [
+    "COMPILED_PAIRS",
+    "Stage",
+    "largest_eigenvalues",
+    "rotations",
+    "stage",
+    "superposed_distances",
+    "unsure",
+]
 
 COMPILED_PAIRS = 1_000_000
 ITERATIONS = 40
@@ -35,21 +46,94 @@ class Solver(Protocol):
         """Return the largest eigenvalues and the slopes of the quartic there."""
 
 
-def solver(pairs: int, kernel: str = "") -> Solver:
+class Distances(Protocol):
+    """Distances of one tile, where one covariance for each pair decides."""
+
+    def __call__(
+        self, covariance: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+    ) -> tuple[FloatArray, BoolArray, int]:
+        """Return the distances, which of them are doubtful, and how many."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What follows the matrix products, compiled or not."""
+
+    solve: Solver
+    distances: Distances
+
+
+def stage(pairs: int, kernel: str = "") -> Stage:
     """
     Choose the eigenvalue stage: compiled for a million pairs and more.
 
     `kernel` or the variable CONGRUENCE_KERNEL ("numpy", "numba") decides
     otherwise; without numba the NumPy stage is used.
     """
+    plain = Stage(largest_eigenvalues, superposed_distances)
     kernel = kernel or os.environ.get("CONGRUENCE_KERNEL", "")
     if kernel == "numpy" or (kernel != "numba" and pairs < COMPILED_PAIRS):
-        return largest_eigenvalues
+        return plain
     try:
         from congruence.compute import _kernels
     except ImportError:
-        return largest_eigenvalues
-    return _kernels.largest_eigenvalues
+        return plain
+    return Stage(_kernels.largest_eigenvalues, _kernels.superposed_distances)
+
+
+def superposed_distances(
+    covariance: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+) -> tuple[FloatArray, BoolArray, int]:
+    """
+    Return the distances of one tile after superposition, with NumPy.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape=(3*TILE,3*TILE)
+        As for `largest_eigenvalues`.
+    one, two : ndarray, dtype=float64, shape=(TILE,)
+        Sums of squares of the models.
+    bounds : tuple of float
+        What rounding changes in an overlap and in the quartic, as multiples of
+        the mean square and its fourth power, and which change of a distance is
+        allowed, in Å.
+
+    Returns
+    -------
+    distances : ndarray, dtype=float64, shape=(TILE,TILE)
+        In Å.
+    doubtful : ndarray, dtype=bool, shape=(TILE,TILE)
+        Where rounding may change more than is allowed.
+    found : int
+        How many are doubtful.
+    """
+    overlap, slope = largest_eigenvalues(covariance, one, two)
+    scale = 0.5 * (one[:, None] + two)
+    distance: FloatArray = np.sqrt(np.maximum(2.0 * (scale - overlap), 0.0))
+    doubtful = unsure(distance, slope, (scale, scale), bounds)
+    return distance, doubtful, int(np.count_nonzero(doubtful))
+
+
+def unsure(
+    distance: FloatArray,
+    slope: FloatArray,
+    scales: tuple[FloatArray, FloatArray],
+    bounds: tuple[float, float, float],
+) -> BoolArray:
+    """
+    Tell which distances rounding may change by more than is allowed.
+
+    `scales` are the mean squares of the measured and of the superposed beads,
+    `bounds` as for `superposed_distances`.
+    """
+    factor, quartic, tolerance = bounds
+    scale, fit = scales
+    error = fit * fit * fit * quartic
+    error += slope * factor
+    error *= scale
+    doubtful: BoolArray = error > tolerance * distance * slope
+    doubtful |= slope < 0.0
+    return doubtful
 
 
 def largest_eigenvalues(
@@ -77,8 +161,9 @@ def largest_eigenvalues(
     c2 = -2.0 * square
     c1 = -8.0 * sum(c[0][e] * cofactor[0][e] for e in range(3))
     c0 = square**2 - 4.0 * sum(cofactor[d][e] ** 2 for d in range(3) for e in range(3))
-    value = 0.5 * (one[:, None] + two)
-    step = value.copy()
+    value = np.minimum(0.5 * (one[:, None] + two), np.sqrt(3.0 * square))
+    # The largest singular value is no less than this, nor is the eigenvalue.
+    step = value - np.sqrt(square / 3.0)
     # A slope of zero (beads on a line) gives an endless step, which the last one bounds.
     with np.errstate(over="ignore", divide="ignore"):
         for _ in range(ITERATIONS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from congruence.compute._compiling import compiled
 from congruence.compute._packing import TILE
 
 if TYPE_CHECKING:
-    from congruence.typing import FloatArray
+    from congruence.typing import BoolArray, FloatArray
 
-__all__ = ["largest_eigenvalues"]
+__all__ = ["largest_eigenvalues", "superposed_distances"]
 
 _ITERATIONS = 40
 _TINY = 1e-300
+_HIGHEST, _LOWEST = math.sqrt(3.0), math.sqrt(1.0 / 3.0)  # of an eigenvalue, in |C|
+
+f64 = np.float64  # numba leaves float(x) of single precision as it is
 
 
 # Without "nnan" and "ninf": a padded or empty model may divide zero by zero.
@@ -25,11 +29,15 @@ _compiled = compiled(
 
 
 @_compiled
-def _coefficients(c: Any, c0: Any, c1: Any, c2: Any) -> None:
-    for j in range(c0.shape[0]):
-        xx, xy, xz = c[0, j], c[1, j], c[2, j]
-        yx, yy, yz = c[3, j], c[4, j], c[5, j]
-        zx, zy, zz = c[6, j], c[7, j], c[8, j]
+def _coefficients(covariance: Any, i: int, c0: Any, c1: Any, c2: Any) -> None:
+    n = c0.shape[0]
+    x, y, z = i, n + i, 2 * n + i
+    for j in range(n):
+        xx, yx, zx = f64(covariance[x, j]), f64(covariance[y, j]), f64(covariance[z, j])
+        k = n + j
+        xy, yy, zy = f64(covariance[x, k]), f64(covariance[y, k]), f64(covariance[z, k])
+        k = 2 * n + j
+        xz, yz, zz = f64(covariance[x, k]), f64(covariance[y, k]), f64(covariance[z, k])
         fxx, fxy, fxz = yy * zz - yz * zy, yz * zx - yx * zz, yx * zy - yy * zx
         fyx, fyy, fyz = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
         fzx, fzy, fzz = xy * yz - xz * yy, xz * yx - xx * yz, xx * yy - xy * yx
@@ -46,6 +54,14 @@ def _coefficients(c: Any, c0: Any, c1: Any, c2: Any) -> None:
         c2[j] = -2.0 * square
         c1[j] = -8.0 * (xx * fxx + xy * fxy + xz * fxz)
         c0[j] = square * square - 4.0 * cofactors
+
+
+@_compiled
+def _begin(one: float, two: Any, c2: Any, value: Any, step: Any) -> None:
+    for j in range(value.shape[0]):
+        size = np.sqrt(-0.5 * c2[j])
+        value[j] = min(0.5 * (one + two[j]), _HIGHEST * size)
+        step[j] = value[j] - _LOWEST * size
 
 
 @_compiled
@@ -66,27 +82,52 @@ def _newton(c0: Any, c1: Any, c2: Any, value: Any, step: Any) -> int:
 
 
 @_compiled
-def _tile(covariance: Any, one: Any, two: Any, values: Any, slopes: Any) -> None:
-    size = one.shape[0]
-    c = np.empty((9, size))
-    c0, c1, c2 = np.empty(size), np.empty(size), np.empty(size)
-    value, step = np.empty(size), np.empty(size)
-    for i in range(size):
-        for d in range(3):
-            for e in range(3):
-                for j in range(size):
-                    c[3 * d + e, j] = covariance[d * size + i, e * size + j]
-        _coefficients(c, c0, c1, c2)
-        for j in range(size):
-            value[j] = 0.5 * (one[i] + two[j])
-            step[j] = value[j]
-        for _ in range(_ITERATIONS):
-            if _newton(c0, c1, c2, value, step) == 0:
-                break
-        for j in range(size):
+def _row(covariance: Any, i: int, one: float, two: Any, work: Any) -> None:
+    """Leave the eigenvalues of a row of pairs, and the coefficients, in the work space."""
+    c0, c1, c2, value, step = work[0], work[1], work[2], work[3], work[4]
+    _coefficients(covariance, i, c0, c1, c2)
+    _begin(one, two, c2, value, step)
+    for _ in range(_ITERATIONS):
+        if _newton(c0, c1, c2, value, step) == 0:
+            break
+
+
+@_compiled
+def _slope(value: float, c1: float, c2: float) -> float:
+    return 4.0 * value * value * value + 2.0 * c2 * value + c1
+
+
+@_compiled
+def _eigenvalues(covariance: Any, one: Any, two: Any, values: Any, slopes: Any) -> None:
+    work = np.empty((5, two.shape[0]))
+    for i in range(one.shape[0]):
+        _row(covariance, i, one[i], two, work)
+        for j in range(two.shape[0]):
+            values[i, j] = work[3, j]
+            slopes[i, j] = _slope(work[3, j], work[1, j], work[2, j])
+
+
+@_compiled
+def _distances(
+    covariance: Any, one: Any, two: Any, bounds: Any, distances: Any, doubtful: Any
+) -> int:
+    work = np.empty((5, two.shape[0]))
+    factor, quartic, tolerance = bounds
+    found = 0
+    for i in range(one.shape[0]):
+        _row(covariance, i, one[i], two, work)
+        c1, c2, value = work[1], work[2], work[3]
+        for j in range(two.shape[0]):
             v = value[j]
-            values[i, j] = v
-            slopes[i, j] = 4.0 * v * v * v + 2.0 * c2[j] * v + c1[j]
+            slope = _slope(v, c1[j], c2[j])
+            scale = 0.5 * (one[i] + two[j])
+            distance = np.sqrt(max(2.0 * (scale - v), 0.0))
+            error = (scale * scale * scale * quartic + slope * factor) * scale
+            unsure = (error > tolerance * distance * slope) | (slope < 0.0)
+            distances[i, j] = distance
+            doubtful[i, j] = unsure
+            found += unsure
+    return found
 
 
 def largest_eigenvalues(
@@ -95,5 +136,15 @@ def largest_eigenvalues(
     """Solve one tile as `congruence.compute._eigen.largest_eigenvalues` does."""
     values = np.empty((TILE, TILE))
     slopes = np.empty((TILE, TILE))
-    _tile(covariance, one, two, values, slopes)
+    _eigenvalues(covariance, one, two, values, slopes)
     return values, slopes
+
+
+def superposed_distances(
+    covariance: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+) -> tuple[FloatArray, BoolArray, int]:
+    """Do what `congruence.compute._eigen.superposed_distances` does, in one go."""
+    distances = np.empty((TILE, TILE))
+    doubtful = np.empty((TILE, TILE), dtype=np.bool_)
+    found = _distances(covariance, one, two, bounds, distances, doubtful)
+    return distances, doubtful, found

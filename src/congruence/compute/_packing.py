@@ -171,9 +171,13 @@ class _Filling:
         parts = tuple(self._whole)
         if self.planes == 1:
             parts = tuple(p.reshape(len(p), 1, len(self.squares), -1) for p in parts)
-        return Rows(
-            parts, self.squares, tuple(p.astype(np.float32) for p in parts) if single else ()
-        )
+        return Rows(parts, self.squares, tuple(_bead_by_bead(p) for p in parts) if single else ())
+
+
+def _bead_by_bead(part: FloatArray) -> Float32Array:
+    """Return a part in single precision, bead after bead in memory: its products are faster."""
+    models = part.reshape(-1, part.shape[3])
+    return np.ascontiguousarray(models.T, np.float32).T.reshape(part.shape)
 
 
 def _refuse_unusable(first: int, *squares: FloatArray) -> None:

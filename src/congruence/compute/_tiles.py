@@ -9,12 +9,13 @@ explicitly, so that the double-precision distances hold 1e-6 Å everywhere.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from congruence.compute._eigen import COMPILED_PAIRS, Solver, rotations
+from congruence.compute._eigen import COMPILED_PAIRS, Stage, rotations, unsure
 from congruence.compute._exact import exact_distances
 from congruence.compute._packing import TILE
 from congruence.compute.assignment import best_totals, fitted_assignments
@@ -61,22 +62,20 @@ class TileComputer:
     """
 
     resolved: Resolved
-    solve: Solver
+    stage: Stage
     precision: Arithmetic
     single_error: float = _SINGLE_ERROR
 
     def distances(self, one: Packed, two: Packed) -> FloatArray:
         """Return the distances in Å, shape (one.count, two.count)."""
-        wanted = _wanted(one, two)
-        if self.precision == "mixed":
-            distance, doubtful = self._approximate(one, two, single=True)
-            doubtful &= wanted
-            if np.count_nonzero(doubtful) > _FEW:
-                distance, doubtful = self._approximate(one, two, single=False)
-        else:
-            distance, doubtful = self._approximate(one, two, single=False)
-        rows, columns = np.nonzero(doubtful & wanted)
-        if len(rows):
+        distance, doubtful, found = self._approximate(one, two, single=self.precision == "mixed")
+        if found:
+            doubtful &= _wanted(one, two)
+        if found and self.precision == "mixed" and np.count_nonzero(doubtful) > _FEW:
+            distance, doubtful, _ = self._approximate(one, two, single=False)
+            doubtful &= _wanted(one, two)
+        if found:
+            rows, columns = np.nonzero(doubtful)
             distance[rows, columns] = exact_distances(self.resolved, one, two, (rows, columns))
         if one.start == two.start:
             distance = np.triu(distance, 1)
@@ -91,7 +90,7 @@ class TileComputer:
         the beads and on the matrix library: both products of one tile tell.
         """
         # Matrix libraries multiply a matrix with itself in another way than with its copy.
-        again = replace(one.measure, single=tuple(part.copy() for part in one.measure.single))
+        again = replace(one.measure, single=tuple(part.copy("K") for part in one.measure.single))
         two = replace(one, measure=again, fit=again)
         overlaps = [self._overlap(one, two, single)[0] for single in (False, True)]
         change = np.abs(overlaps[1] - overlaps[0])
@@ -101,33 +100,39 @@ class TileComputer:
 
     def doubtful_share(self, one: Packed) -> float:
         """Return which share of a tile single precision cannot give."""
-        _, doubtful = self._approximate(one, one, single=True)
+        _, doubtful, _ = self._approximate(one, one, single=True)
         wanted = _wanted(one, one)
         return float((doubtful & wanted).sum() / max(wanted.sum(), 1))
 
     def _approximate(
         self, one: Packed, two: Packed, *, single: bool
-    ) -> tuple[FloatArray, BoolArray]:
-        overlap, slope = self._overlap(one, two, single)
-        scale = _mean(one.measure, two.measure)
-        distance = _root(scale, overlap)
+    ) -> tuple[FloatArray, BoolArray, int]:
+        """Return the distances, which of them are doubtful, and how many (of padding too)."""
         width = sum(p.shape[0] * p.shape[3] for p in one.measure.parts)
         factor = self.single_error * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
         tolerance = _MIXED_TOLERANCE if single else _DOUBLE_TOLERANCE
-        doubtful: BoolArray
+        bounds = (factor, _QUARTIC_ERROR * _EPS, tolerance)
+        if self._one_covariance:
+            covariance, _ = next(self._covariances(one.measure, two.measure, single))
+            squares = one.measure.squares, two.measure.squares
+            return self.stage.distances(covariance, *squares, bounds)
+        overlap, slope = self._overlap(one, two, single)
+        scale = _mean(one.measure, two.measure)
+        distance = _root(scale, overlap)
         if slope is None:
-            doubtful = scale * factor > tolerance * distance
-            return distance, doubtful
-        fit = scale if one.fit is one.measure else _mean(one.fit, two.fit)
-        cube = fit * fit * fit
-        error = cube * (_QUARTIC_ERROR * _EPS)
-        error += slope * factor
-        error *= scale
-        doubtful = error > tolerance * distance * slope
-        doubtful |= slope < 0.0
-        if not self.resolved.same:
-            doubtful |= slope < _FLAT * cube
-        return distance, doubtful
+            doubtful: BoolArray = scale * factor > tolerance * distance
+        else:
+            fit = scale if one.fit is one.measure else _mean(one.fit, two.fit)
+            doubtful = unsure(distance, slope, (scale, fit), bounds)
+            if not self.resolved.same:
+                doubtful |= slope < _FLAT * (fit * fit * fit)
+        return distance, doubtful, int(np.count_nonzero(doubtful))
+
+    @property
+    def _one_covariance(self) -> bool:
+        """Whether a pair has one covariance, that of the measured beads, and no assignment."""
+        superposed = self.resolved.alignment is Alignment.SUPERPOSE
+        return superposed and self.resolved.same and not self.resolved.groups
 
     def _overlap(
         self, one: Packed, two: Packed, single: bool
@@ -143,7 +148,7 @@ class TileComputer:
         """Return the best overlaps when the measured beads are those superposed."""
         best: FloatArray | None = None
         for covariance, _ in self._covariances(one, two, single):
-            value, slope = self.solve(covariance, one.squares, two.squares)
+            value, slope = self.stage.solve(covariance, one.squares, two.squares)
             if best is None:
                 best, slopes = value, slope
             else:
@@ -175,7 +180,7 @@ class TileComputer:
         fits = self._covariances(one.fit, two.fit, False)
         measures = self._covariances(one.measure, two.measure, False)
         for (fit, _), (measure, _) in zip(fits, measures, strict=True):
-            value, slope = self.solve(fit, one.fit.squares, two.fit.squares)
+            value, slope = self.stage.solve(fit, one.fit.squares, two.fit.squares)
             rotation = rotations(fit, value)
             overlap = _contract(rotation, measure)
             for at, group in enumerate(self.resolved.groups):
@@ -219,8 +224,8 @@ def _pairs(one: Rows, two: Rows, single: bool) -> Iterator[tuple[Any, Any]]:
 
 def _product(x: Any, y: Any) -> Any:
     """Return all inner products, shape (copies, planes, TILE, copies, planes, TILE)."""
-    left = x.reshape(int(np.prod(x.shape[:3])), x.shape[3])
-    right = y.reshape(int(np.prod(y.shape[:3])), y.shape[3])
+    left = x.reshape(math.prod(x.shape[:3]), x.shape[3])
+    right = y.reshape(math.prod(y.shape[:3]), y.shape[3])
     return (left @ right.T).reshape(*x.shape[:3], *y.shape[:3])
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from congruence.compute._blocks import estimate
-from congruence.compute._eigen import solver
+from congruence.compute._eigen import stage
 from congruence.compute._packing import TILE, Packer
 from congruence.compute._resolve import _bead_mask, _bead_weights, _copy_groups, resolve
 from congruence.compute._tiles import TileComputer
@@ -68,7 +68,7 @@ class Rectangles:
         pairs = self.m * (self.m - 1) // 2
         self._packer = Packer(resolved, single=settled.precision == "mixed")
         self._computer = TileComputer(
-            resolved, solver(pairs, kernel), settled.precision, settled.single_error
+            resolved, stage(pairs, kernel), settled.precision, settled.single_error
         )
 
     def compute(self, i: int, j: int, edge: int) -> FloatArray:

@@ -15,24 +15,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._blocks import Plan, estimate, in_order, panels, put_edge, thread_count
-from congruence.compute._eigen import solver
-from congruence.compute._exact import exact_pair
+from congruence.compute._eigen import stage
 from congruence.compute._packing import TILE, Packed, Packer
 from congruence.compute._resolve import Data, Resolved, resolve
 from congruence.compute._tiles import Precision, TileComputer, chosen_precision
-from congruence.compute.metric import Metric
-from congruence.core.placement import Placement
-from congruence.core.results import Alignment, DistanceMatrix
+from congruence.compute.metric import Metric, given_metric
+from congruence.compute.placing import place
+from congruence.core.results import DistanceMatrix
 from congruence.core.sources import CondensedSink
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Unpack
 
     from congruence.compute.metric import MetricWords
     from congruence.core.sources import TileSink
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import FloatArray
 
 __all__ = ["Plan", "estimate", "place", "rmsd_matrix", "rmsd_tiles"]
 
@@ -117,7 +116,7 @@ def rmsd_matrix(
     >>> rmsd_matrix(x, alignment="none").condensed.round(6).tolist()
     [3.162278]
     """
-    resolved = resolve(data, _metric(metric, words))
+    resolved = resolve(data, given_metric(metric, words))
     sink = CondensedSink(resolved.source.shape[0], dtype=dtype)
     run = _Run(resolved, sink, precision, thread_count(threads), progress)
     run.go(edge=put_edge(sink.m), memory=_MEMORY)
@@ -186,97 +185,6 @@ def rmsd_tiles(
     return run.definition
 
 
-def place(
-    data: Data,
-    members: IntArray | Sequence[int],
-    reference: int,
-    metric: Metric | None = None,
-    **words: Unpack[MetricWords],
-) -> tuple[Placement, ...]:
-    """
-    Find the motion and the assignment of copies that lay models on one of them.
-
-    After ``placement.apply(coordinates, groups)`` the distance of a member to
-    the reference over the measured beads, without further alignment, is their
-    entry in the matrix of the same metric.
-
-    Parameters
-    ----------
-    data : Ensemble, CoordinateSource or ndarray, shape=(m,n,3)
-        The models, in Å.
-    members : ndarray, dtype=int64, shape=(k,)
-        Models to place.
-    reference : int
-        The model that they are laid on.
-    metric : Metric, optional
-        The definition of the distance; or give its fields as keywords.
-    **words : Unpack[MetricWords]
-        Fields of `Metric`, see `rmsd_matrix`.
-
-    Returns
-    -------
-    placements : tuple of Placement
-        One per member: the identity motion for alignment ``"none"``, a
-        translation for ``"center"``. Assignments have one permutation for
-        each group of ``Topology.copy_groups()`` (or of the given groups), the
-        identity for groups that take no part; none when copies are off.
-
-    Raises
-    ------
-    ConfigError
-        If no alignment is given, or copies have too many assignments.
-    ShapeError
-        If a model does not exist or is not finite.
-    """
-    resolved = resolve(data, _metric(metric, words))
-    m = resolved.source.shape[0]
-    wanted = [int(member) for member in members]
-    for model in (*wanted, reference):
-        if not 0 <= model < m:
-            raise ShapeError(f"model {model} does not exist: there are models 0 to {m - 1}")
-    packer = Packer(resolved, shifted=False)
-    target = packer.models(np.array([reference]))
-    centroid = _centroid(packer, reference)
-    return tuple(
-        Placement(assignment=resolved.assignment({}))
-        if member == reference
-        else _placed(packer, target, centroid, member)
-        for member in wanted
-    )
-
-
-def _placed(packer: Packer, target: Packed, centroid: FloatArray, member: int) -> Placement:
-    resolved = packer.resolved
-    exact = exact_pair(resolved, target, packer.models(np.array([member])), 0, 0)
-    assignment = resolved.assignment(exact.assignment)
-    if resolved.alignment is Alignment.NONE:
-        return Placement(assignment=assignment)
-    own = _centroid(packer, member)
-    return Placement(exact.rotation, centroid - exact.rotation @ own, assignment)
-
-
-def _centroid(packer: Packer, model: int) -> FloatArray:
-    block = np.asarray(packer.resolved.source.read(model, model + 1), np.float64)
-    centroid: FloatArray = packer.centroids(block)[0]
-    return centroid
-
-
-def _metric(metric: Metric | None, words: MetricWords) -> Metric:
-    if metric is not None and words:
-        raise ConfigError(
-            f"both a metric and {', '.join(words)} were given", hint="Give one or the other."
-        )
-    if metric is not None:
-        return metric
-    if "alignment" not in words:
-        raise ConfigError(
-            "the alignment of the distance is missing",
-            hint="Say alignment='none' when a map or a fixed part gives the frame, 'superpose' "
-            "when models may turn and shift, 'center' when they may only shift.",
-        )
-    return Metric(**words)
-
-
 class _Run:
     """One pass over all tiles of a matrix."""
 
@@ -301,8 +209,7 @@ class _Run:
         if resolved.planes == 3 and not resolved.same:
             used = "double"
         self.packer = Packer(resolved, single=used == "mixed")
-        solve = solver(pairs)
-        self.computer = TileComputer(resolved, solve, used)
+        self.computer = TileComputer(resolved, stage(pairs), used)
         self.definition = resolved.definition | {"precision": used}
 
     def go(self, *, edge: int, memory: int) -> None:
@@ -329,7 +236,7 @@ class _Run:
             if self.computer.doubtful_share(first) < 0.5:
                 return
             self.packer.single = False
-            self.computer = TileComputer(self.resolved, self.computer.solve, "double")
+            self.computer = TileComputer(self.resolved, self.computer.stage, "double")
             self.definition["precision"] = "double (models too close for mixed)"
 
     def _tiles(
@@ -359,7 +266,8 @@ class _Run:
         self, left: dict[int, Packed], right: dict[int, Packed], edge: int, key: tuple[int, int]
     ) -> FloatArray:
         i, j = key
-        tile = np.zeros((min(edge, self.m - i), min(edge, self.m - j)))
+        shape = min(edge, self.m - i), min(edge, self.m - j)
+        tile = np.zeros(shape) if i == j else np.empty(shape)
         for a in range(i, i + len(tile), TILE):
             for b in range(max(j, a) if i == j else j, j + tile.shape[1], TILE):
                 part = self.computer.distances(left[a], right[b])

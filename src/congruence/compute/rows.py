@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._blocks import in_order, thread_count
-from congruence.compute._eigen import solver
+from congruence.compute._eigen import stage
 from congruence.compute._packing import TILE, Packed, Packer, Rows
 from congruence.compute._resolve import Data, resolve
 from congruence.compute._tiles import TileComputer
@@ -51,7 +51,7 @@ class DistanceRows:
         self._resolved = resolve(data, metric)
         self.m = self._resolved.source.shape[0]
         self._packer = Packer(self._resolved)
-        self._computer = TileComputer(self._resolved, solver(self.m * (self.m - 1) // 2), "double")
+        self._computer = TileComputer(self._resolved, stage(self.m * (self.m - 1) // 2), "double")
         self._threads = thread_count(threads)
         beads = len(self._resolved.measure.beads)
         if not self._resolved.same:

@@ -281,11 +281,11 @@ def test_compiled_and_plain_kernels_agree(monkeypatch):
 
 
 def test_small_jobs_wait_for_no_compiler(monkeypatch):
-    from congruence.compute._eigen import COMPILED_PAIRS, largest_eigenvalues, solver
+    from congruence.compute._eigen import COMPILED_PAIRS, largest_eigenvalues, stage
 
     monkeypatch.delenv("CONGRUENCE_KERNEL", raising=False)
-    assert solver(COMPILED_PAIRS - 1) is largest_eigenvalues
-    assert solver(COMPILED_PAIRS) is not largest_eigenvalues
+    assert stage(COMPILED_PAIRS - 1).solve is largest_eigenvalues
+    assert stage(COMPILED_PAIRS).solve is not largest_eigenvalues
 
 
 def test_placements_keep_to_their_alignment():
@@ -428,8 +428,8 @@ def test_the_kernel_works_where_nothing_can_be_cached(monkeypatch):
 
 def test_without_numba_the_plain_kernel_is_used(monkeypatch):
     import congruence.compute
-    from congruence.compute._eigen import largest_eigenvalues, solver
+    from congruence.compute._eigen import largest_eigenvalues, stage
 
     monkeypatch.delattr(congruence.compute, "_kernels", raising=False)
     monkeypatch.setitem(sys.modules, "congruence.compute._kernels", None)
-    assert solver(10**9, "numba") is largest_eigenvalues
+    assert stage(10**9, "numba").solve is largest_eigenvalues

@@ -7,7 +7,7 @@ copies share a basis, so that they can still be exchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from congruence.compute._resolve import Resolved
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["Basis", "find_basis", "pays"]
+__all__ = ["Basis", "find_basis", "packed_rows", "pays", "principal_basis", "spread_models"]
 
 _REPAIRED_BELOW = 0.01  # Å; pairs nearer than this may be recomputed from all beads
 _SAMPLE = 64
@@ -46,6 +46,10 @@ class Basis:
     copies: tuple[int, ...]
     share: tuple[float, ...]
 
+    def narrowed(self, columns: int) -> Basis:
+        """Return the basis of the first so many columns of each part, and the roots."""
+        return replace(self, columns=tuple(v[:, : columns + 1] for v in self.columns))
+
     @property
     def size(self) -> int:
         """Number of pseudo-beads."""
@@ -68,7 +72,7 @@ class Basis:
     def pseudo_beads(self, packed: Packed) -> FloatArray:
         """Return the pseudo-beads of a tile, shape (models, size, 3)."""
         blocks = []
-        for rows, v, share in zip(_rows(packed), self.columns, self.share, strict=True):
+        for rows, v, share in zip(packed_rows(packed), self.columns, self.share, strict=True):
             r = v.shape[1]
             turned = (v - np.outer(v @ _mirror(r), _mirror(r))) / np.sqrt(share / r)
             placed = rows @ turned  # copies, 3, models, r
@@ -78,14 +82,14 @@ class Basis:
     def residuals(self, packed: Packed) -> FloatArray:
         """Return what is left out of each model of a tile, in Å, shape (models,)."""
         total = np.zeros(len(packed.measure.squares))
-        for rows, v in zip(_rows(packed), self.columns, strict=True):
+        for rows, v in zip(packed_rows(packed), self.columns, strict=True):
             left = rows - (rows @ v) @ v.T
             total += np.einsum("kdib,kdib->i", left, left)
         return np.sqrt(total)
 
     def grown(self, packed: Sequence[Packed], limit: float) -> Basis:
         """Return a basis that leaves at most `limit` Å out of the given models."""
-        parts = [np.concatenate(several, axis=2) for several in zip(*map(_rows, packed), strict=True)]  # fmt: skip
+        parts = [np.concatenate(several, axis=2) for several in zip(*map(packed_rows, packed), strict=True)]  # fmt: skip
         budget = limit / np.sqrt(len(parts))
         wider = [_widen(v, rows, budget) for v, rows in zip(self.columns, parts, strict=True)]
         return Basis(tuple(wider), self.copies, self.share)
@@ -102,7 +106,7 @@ def _mirror(r: int) -> FloatArray:
     return mirror
 
 
-def _rows(packed: Packed) -> list[FloatArray]:
+def packed_rows(packed: Packed) -> list[FloatArray]:
     """Return the parts that weigh something, as (copies, 3, models, b)."""
     rows = []
     for part in packed.measure.parts:
@@ -163,7 +167,7 @@ def find_basis(
     basis = _first(resolved)
     if basis is None:
         return None
-    spread = _spread(m)
+    spread = spread_models(m)
     for at in range(0, len(spread), _SAMPLE):
         basis, before = _add(packer, basis, spread[at : at + _SAMPLE], limit), basis.size
         if not (always or pays(resolved, _widths(basis))):
@@ -198,11 +202,24 @@ def _first(resolved: Resolved) -> Basis | None:
     return Basis(tuple(columns), tuple(copies), tuple(shares))
 
 
+def principal_basis(resolved: Resolved, packed: Packed, count: int) -> Basis | None:
+    """Return the directions of largest spread of some models without copies, at most so many."""
+    basis = _first(resolved)
+    if basis is None:
+        return None
+    (v,), (rows,) = basis.columns, packed_rows(packed)
+    left = rows - (rows @ v) @ v.T
+    _, _, vt = np.linalg.svd(left.reshape(-1, left.shape[3]), full_matrices=False)
+    wider, triangle = np.linalg.qr(np.hstack([v, vt[:count].T]))
+    turned = wider * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+    return Basis((turned,), basis.copies, basis.share)
+
+
 def _widths(basis: Basis) -> list[int]:
     return [v.shape[1] for v in basis.columns]
 
 
-def _spread(m: int) -> IntArray:
+def spread_models(m: int) -> IntArray:
     """Return all models, so ordered that every beginning of the list is spread evenly."""
     bits = max(1, (m - 1).bit_length())
     numbers = np.arange(1 << bits)

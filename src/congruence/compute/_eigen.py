@@ -26,6 +26,7 @@ __all__ = [
     "COMPILED_PAIRS",
     "Stage",
     "largest_eigenvalues",
+    "quartic",
     "rotations",
     "stage",
     "superposed_distances",
@@ -155,12 +156,8 @@ def largest_eigenvalues(
     eigenvalues, slopes : ndarray, dtype=float64, shape=(TILE,TILE)
         Largest eigenvalue and derivative of the quartic.
     """
-    c = _planes(covariance)
-    square = sum(c[d][e] ** 2 for d in range(3) for e in range(3))
-    cofactor = [[_cofactor(c, d, e) for e in range(3)] for d in range(3)]
-    c2 = -2.0 * square
-    c1 = -8.0 * sum(c[0][e] * cofactor[0][e] for e in range(3))
-    c0 = square**2 - 4.0 * sum(cofactor[d][e] ** 2 for d in range(3) for e in range(3))
+    c0, c1, c2 = quartic(covariance)
+    square = -0.5 * c2
     value = np.minimum(0.5 * (one[:, None] + two), np.sqrt(3.0 * square))
     # The largest singular value is no less than this, nor is the eigenvalue.
     step = value - np.sqrt(square / 3.0)
@@ -180,8 +177,31 @@ def largest_eigenvalues(
     return value, slope
 
 
+def quartic(covariance: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """
+    Return the coefficients of Horn's quartic of each pair.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape=(3*rows,3*columns)
+        As for `largest_eigenvalues`, of any number of models.
+
+    Returns
+    -------
+    c0, c1, c2 : ndarray, dtype=float64, shape=(rows,columns)
+        Constant, linear and quadratic term.
+    """
+    c = _planes(covariance)
+    square = sum(c[d][e] ** 2 for d in range(3) for e in range(3))
+    cofactor = [[_cofactor(c, d, e) for e in range(3)] for d in range(3)]
+    c1 = -8.0 * sum(c[0][e] * cofactor[0][e] for e in range(3))
+    c0 = square**2 - 4.0 * sum(cofactor[d][e] ** 2 for d in range(3) for e in range(3))
+    return np.asarray(c0), np.asarray(c1), np.asarray(-2.0 * square)
+
+
 def _planes(covariance: Any) -> list[list[FloatArray]]:
-    split = np.asarray(covariance, np.float64).reshape(3, TILE, 3, TILE)
+    rows, columns = (size // 3 for size in covariance.shape)
+    split = np.asarray(covariance, np.float64).reshape(3, rows, 3, columns)
     return [[split[d, :, e] for e in range(3)] for d in range(3)]
 
 

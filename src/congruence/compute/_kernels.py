@@ -13,7 +13,7 @@ from congruence.compute._packing import TILE
 if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray
 
-__all__ = ["largest_eigenvalues", "superposed_distances"]
+__all__ = ["largest_eigenvalues", "pair_overlaps", "superposed_distances"]
 
 _ITERATIONS = 40
 _TINY = 1e-300
@@ -29,9 +29,9 @@ _compiled = compiled(
 
 
 @_compiled
-def _coefficients(covariance: Any, i: int, c0: Any, c1: Any, c2: Any) -> None:
+def _coefficients(covariance: Any, axes: Any, c0: Any, c1: Any, c2: Any) -> None:
     n = c0.shape[0]
-    x, y, z = i, n + i, 2 * n + i
+    x, y, z = axes
     for j in range(n):
         xx, yx, zx = f64(covariance[x, j]), f64(covariance[y, j]), f64(covariance[z, j])
         k = n + j
@@ -82,10 +82,14 @@ def _newton(c0: Any, c1: Any, c2: Any, value: Any, step: Any) -> int:
 
 
 @_compiled
-def _row(covariance: Any, i: int, one: float, two: Any, work: Any) -> None:
-    """Leave the eigenvalues of a row of pairs, and the coefficients, in the work space."""
+def _row(covariance: Any, axes: Any, one: float, two: Any, work: Any) -> None:
+    """
+    Leave the eigenvalues of a row of pairs, and the coefficients, in the work space.
+
+    `axes` are the rows of the covariance that are x, y and z of the first model.
+    """
     c0, c1, c2, value, step = work[0], work[1], work[2], work[3], work[4]
-    _coefficients(covariance, i, c0, c1, c2)
+    _coefficients(covariance, axes, c0, c1, c2)
     _begin(one, two, c2, value, step)
     for _ in range(_ITERATIONS):
         if _newton(c0, c1, c2, value, step) == 0:
@@ -99,10 +103,11 @@ def _slope(value: float, c1: float, c2: float) -> float:
 
 @_compiled
 def _eigenvalues(covariance: Any, one: Any, two: Any, values: Any, slopes: Any) -> None:
-    work = np.empty((5, two.shape[0]))
-    for i in range(one.shape[0]):
-        _row(covariance, i, one[i], two, work)
-        for j in range(two.shape[0]):
+    n = two.shape[0]
+    work = np.empty((5, n))
+    for i in range(n):
+        _row(covariance, (i, n + i, 2 * n + i), one[i], two, work)
+        for j in range(n):
             values[i, j] = work[3, j]
             slopes[i, j] = _slope(work[3, j], work[1, j], work[2, j])
 
@@ -111,13 +116,14 @@ def _eigenvalues(covariance: Any, one: Any, two: Any, values: Any, slopes: Any) 
 def _distances(
     covariance: Any, one: Any, two: Any, bounds: Any, distances: Any, doubtful: Any
 ) -> int:
-    work = np.empty((5, two.shape[0]))
+    n = two.shape[0]
+    work = np.empty((5, n))
     factor, quartic, tolerance = bounds
     found = 0
-    for i in range(one.shape[0]):
-        _row(covariance, i, one[i], two, work)
+    for i in range(n):
+        _row(covariance, (i, n + i, 2 * n + i), one[i], two, work)
         c1, c2, value = work[1], work[2], work[3]
-        for j in range(two.shape[0]):
+        for j in range(n):
             v = value[j]
             slope = _slope(v, c1[j], c2[j])
             scale = 0.5 * (one[i] + two[j])
@@ -128,6 +134,14 @@ def _distances(
             doubtful[i, j] = unsure
             found += unsure
     return found
+
+
+def pair_overlaps(products: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return the best overlaps of pairs, from products (3,3,p) and sums of both squares (p,)."""
+    work = np.empty((5, len(squares)))
+    _row(products.reshape(3, -1), (0, 1, 2), 0.0, squares, work)
+    overlaps: FloatArray = work[3]
+    return overlaps
 
 
 def largest_eigenvalues(

@@ -25,6 +25,7 @@ from congruence.compute.neighbours import NeighbourBits
 from congruence.compute.partition import describe_partition
 from congruence.compute.rmsd import rmsd_tiles
 from congruence.compute.rows import DistanceRows
+from congruence.compute.screening import screen
 from congruence.compute.tiler import NeighbourTiler
 from congruence.errors import ConfigError
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from congruence.compute._resolve import Data
     from congruence.compute._tiles import Precision
     from congruence.compute.metric import Metric
+    from congruence.compute.screening import Screening
     from congruence.compute.tiler import Neighbours, Tiler
     from congruence.core.results import Clustering
     from congruence.core.sources import TileSink
@@ -127,7 +129,8 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
     threads : int, optional
         Threads; all available cores by default.
     compression : {"auto", "off"}
-        Whether pseudo-beads may be used, see `congruence.compute.compression`.
+        Whether pseudo-beads may be used, see `congruence.compute.screening` and
+        `congruence.compute.compression`.
     precision : {"auto", "double", "mixed"}
         See `congruence.compute.rmsd.rmsd_matrix`. ``"mixed"`` is twice as fast
         where there is no compression, and needs memory for the bits:
@@ -172,11 +175,13 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
     """
     if not (math.isfinite(threshold) and threshold >= 0):
         raise ConfigError(f"a threshold of {threshold} Å", hint="Give a distance of 0 Å or more.")
-    found = compress(data, metric, threads=threads) if compression == "auto" else None
-    if found is not None and threshold <= found.near + 2.0 * found.residuals.max():
-        found = None  # the pairs in question would all be recomputed from all beads
     m = resolve(data, metric).source.shape[0]
     fits = m * ((m + 7) // 8) <= memory // 2
+    screened = found = None
+    if compression == "auto":
+        # A device or a cluster has a tiler of its own, which screening has no use for.
+        room = memory // 2 if fits and tiler is rmsd_tiles else 0
+        screened, found = _reduced(data, metric, threshold, room, threads)
     if precision == "auto" and not fits:
         precision = "double"
     if precision == "mixed" and not fits:
@@ -184,13 +189,16 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
             f"rows of {m:,} models can be computed again in double precision only",
             hint=f"Use double precision, or give {m * m / 4e9:.1f} GB of memory for the bits.",
         )
-    double = chosen_precision(precision, m * (m - 1) // 2) == "double"
+    double = chosen_precision(precision, m * (m - 1) // 2) == "double" or screened is not None
     if within is None:
         within = _CLOSE if double else _CLOSE_MIXED
     sink = NeighbourBits(m, threshold, bits=fits, within=within)
     options: dict[str, Any] = {"edge": _EDGE, "threads": threads, "memory": memory // 2}
     options |= {"precision": precision, "progress": progress}
-    definition = _pass(data, metric, found, sink, options | {"tiler": tiler})
+    if screened is not None:
+        definition = screened.put(sink, threads=threads, progress=progress)
+    else:
+        definition = _pass(data, metric, found, sink, options | {"tiler": tiler})
     if fits:
         labels, centers = sink.clusters()
     else:
@@ -212,6 +220,19 @@ def threshold_clusters(  # noqa: PLR0913 - the keywords of a tiler and its own
         within=within,
         centers=centers,
     )
+
+
+def _reduced(
+    data: Data, metric: Metric, threshold: float, room: int, threads: int | None
+) -> tuple[Screening | None, Compression | None]:
+    """Return fewer beads that tell most pairs apart (given room for all beads), or all pairs."""
+    screened = None
+    if room:
+        screened = screen(data, metric, threshold, memory=room, threads=threads)
+    found = compress(data, metric, threads=threads) if screened is None else None
+    if found is not None and threshold <= found.near + 2.0 * found.residuals.max():
+        found = None  # the pairs in question would all be recomputed from all beads
+    return screened, found
 
 
 def _pass(

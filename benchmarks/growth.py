@@ -2,11 +2,12 @@
 Own growth curves: CPU time and peak memory over models and beads, exponents fitted.
 
     python -m benchmarks.growth [--models M ...] [--beads N ...] [--kinds rigid free]
-                                [--budget SECONDS] [--precision auto] [--full]
+                                [--budget SECONDS] [--precision auto] [--full] [--every-pair]
 
 Each cell is a process of its own, so that its peak memory is its own. It clusters
 models of a file by threshold, superposed, keeping one bit of each distance: the
-whole way that 100,000 models go. *rigid* is rigid bodies of 50 beads of which every
+whole way that 100,000 models go. With --every-pair the distance of every pair is
+computed, with compression where that pays, though few pseudo-beads might do. *rigid* is rigid bodies of 50 beads of which every
 tenth is replaced by beads that move by themselves; *free* is noise that nothing can
 compress. Rows are printed as they come. A cell that takes longer than the budget, or
 would by what smaller ones took, is said to be skipped, and so is one without room on
@@ -44,7 +45,7 @@ _WORTH_BYTES = 20e6
 """CPU seconds and bytes below which fixed costs count, so that a cell is left out of a fit."""
 
 HEAD = (
-    "| Ensemble | models | beads | packing | compression | pass | clusters | all, CPU s | wall s "
+    "| Ensemble | models | beads | packing | pseudo-beads | pass | clusters | all, CPU s | wall s "
     "| peak MB | ns a pair | Note |\n| --- |" + " ---: |" * 10 + " --- |"
 )
 
@@ -83,7 +84,7 @@ class Cell:
         )
 
 
-STAGES = ("packing", "compression", "pass", "clusters")
+STAGES = ("packing", "pseudo-beads", "pass", "clusters")
 
 
 class _Packing:
@@ -105,18 +106,21 @@ class _Packing:
         Packer.tile = tile
 
 
-def one(path: Path, shape: tuple[int, int, int], precision: str) -> dict[str, Any]:
+def one(path: Path, shape: tuple[int, int, int], precision: str, every: bool) -> dict[str, Any]:
     """Do the work of a cell in this process."""
     from congruence.compute.compression import compress
     from congruence.compute.metric import Metric
     from congruence.compute.neighbours import NeighbourBits
     from congruence.compute.rmsd import rmsd_tiles
+    from congruence.compute.screening import screen
     from congruence.compute.streaming import threshold_clusters
 
     metric, models = Metric("superpose"), FileModels(path, shape)
     few = np.random.default_rng(0).normal(size=(3, 9, 3))
     threshold_clusters(few, metric, 1.0)  # imports and compiled code are not what is measured
     using("numba", lambda: rmsd_tiles(few, NeighbourBits(3, 1.0), metric))
+    several = np.random.default_rng(0).normal(size=(130, 9, 3))
+    screen(several, metric, 1.5, always=True).put(NeighbourBits(130, 1.5))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     packing = _Packing()
     begin, last = time.perf_counter(), [time.process_time(), 0.0]
@@ -128,18 +132,26 @@ def one(path: Path, shape: tuple[int, int, int], precision: str) -> dict[str, An
         last[:] = now
         return taken
 
-    found = compress(models, metric)
-    stages = {"compression": stage()}
+    screened = None if every else screen(models, metric, THRESHOLD)
+    found = compress(models, metric) if screened is None else None
+    stages = {"pseudo-beads": stage()}
     sink = NeighbourBits(shape[0], THRESHOLD)
     words: dict[str, Any] = {"edge": 1024, "precision": precision}
-    said = (
-        rmsd_tiles(models, sink, metric, **words) if found is None else found.tiles(sink, **words)
-    )
+    if screened is not None:
+        said = screened.put(sink)
+    elif found is not None:
+        said = found.tiles(sink, **words)
+    else:
+        said = rmsd_tiles(models, sink, metric, **words)
     stages["pass"] = stage()
     count = int(sink.labels().max()) + 1
     stages["clusters"] = stage()
     stages["packing"] = packing.spent
-    note = "not compressed" if found is None else f"{found.rank} pseudo-beads"
+    note = "all beads" if found is None else f"{found.rank} pseudo-beads"
+    if screened is not None:
+        opened = int(said["screening"].split("; ")[1].split(" ")[0].replace(",", ""))
+        share = opened / (shape[0] * (shape[0] - 1) / 2)
+        note = f"{screened.rank} pseudo-beads and all beads of {share:.1%}"
     return {
         "stages": stages,
         "wall": time.perf_counter() - begin,
@@ -149,7 +161,7 @@ def one(path: Path, shape: tuple[int, int, int], precision: str) -> dict[str, An
     }
 
 
-def cell(kind: str, m: int, n: int, budget: float, precision: str, folder: Path) -> Cell:
+def cell(kind: str, m: int, n: int, budget: float, words: Sequence[str], folder: Path) -> Cell:
     """Write the models of a cell and run it, or say why not."""
     size, room = 12 * m * n, shutil.disk_usage(folder).free
     if size > 0.8 * room:
@@ -158,10 +170,10 @@ def cell(kind: str, m: int, n: int, budget: float, precision: str, folder: Path)
         )
     path = folder / "models.f32"
     write_models(path, kind, m, n)
-    words = [sys.executable, "-m", "benchmarks.growth", "--one", str(path), str(m), str(n)]
+    own = [sys.executable, "-m", "benchmarks.growth", "--one", str(path), str(m), str(n)]
     try:
         run = subprocess.run(
-            [*words, precision], capture_output=True, text=True, check=True, timeout=budget
+            [*own, *words], capture_output=True, text=True, check=True, timeout=budget
         )
     except subprocess.TimeoutExpired:
         return Cell(kind, m, n, note=f"skipped: not done in {budget:,.0f} s")
@@ -228,7 +240,7 @@ def run(
     models: Sequence[int],
     *,
     budget: float,
-    precision: str = "auto",
+    words: Sequence[str] = ("auto", ""),
     tell: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> list[Cell]:
     """Run all cells, small ones first, and tell each as it comes; interrupted, what there is."""
@@ -245,7 +257,7 @@ def run(
                             note = f"skipped: would take {much}"
                             done.append(Cell(kind, m, n, note=note))
                         else:
-                            done.append(cell(kind, m, n, budget, precision, Path(folder)))
+                            done.append(cell(kind, m, n, budget, words, Path(folder)))
                         tell(done[-1].row())
         except KeyboardInterrupt:
             tell("\ninterrupted: the fits are of the rows above")
@@ -261,15 +273,17 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=600.0, help="wall seconds for a cell")
     parser.add_argument("--precision", default="auto", choices=["auto", "double", "mixed"])
     parser.add_argument("--full", action="store_true", help="1,000 to 100,000 models")
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--every-pair", action="store_true", help="the distance of every pair")
+    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        path, m, n, precision = asked.one
-        print(json.dumps(one(Path(path), (int(m), int(n), 3), precision)))
+        path, m, n, precision, every = asked.one
+        print(json.dumps(one(Path(path), (int(m), int(n), 3), precision, bool(every))))
         return
     print(machine() + "\n", flush=True)
     models = FULL if asked.full else asked.models
-    done = run(asked.kinds, asked.beads, models, budget=asked.budget, precision=asked.precision)
+    words = asked.precision, "every" if asked.every_pair else ""
+    done = run(asked.kinds, asked.beads, models, budget=asked.budget, words=words)
     print("\n" + "\n".join(said_exponents(done)))
 
 

@@ -374,3 +374,29 @@ def test_a_dry_run_tells_the_plan(many, tmp_path, capsys):
     assert "exact to 1e-6 Å" in told
     assert "warning: the plan takes more memory" in told
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize("memory", [NO_ROOM, BITS])
+def test_distances_within_clusters_are_all_that_is_computed_again(
+    many, whole, tmp_path, monkeypatch, memory
+):
+    """Where clusters are many, a second pass leaves out tiles between them; the rest is exact."""
+    monkeypatch.setattr("congruence.workflow.within._EDGE", 128)
+    monkeypatch.setattr("congruence.workflow.within._GAIN", 0.9)
+    out = tmp_path / "out"
+    job(many, out, memory=memory, **METHODS["threshold"])
+    assert f"of {M} models" in record(out)["between"]
+    assert labels(out).tolist() == labels(whole / "threshold").tolist()
+    assert numbers(out) == numbers(whole / "threshold")
+    # All models are in the sample here, so that what is between clusters is exact too.
+    expected = record(whole / "threshold", "precision.json")
+    assert close(record(out, "precision.json"), expected, 1e-4)
+
+
+def test_tiles_without_a_shared_cluster_are_left_out():
+    from congruence.workflow.within import _apart, within_pays
+
+    ordered = np.repeat([-1, 0, 1, 2], [100, 156, 128, 128])
+    assert _apart(ordered, 128) == {(0, 256), (0, 384), (128, 256), (128, 384), (256, 384)}
+    assert within_pays(np.arange(5000))
+    assert not within_pays(np.zeros(5000, dtype=int))

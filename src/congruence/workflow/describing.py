@@ -75,13 +75,22 @@ def describe(job: Streaming, outline: Clustering, notes: dict[str, Any]) -> Desc
     from congruence.compute.to_medoids import distances_to_centers
 
     size = job.resources.sample
+    apart: tuple[PartitionSums, IntArray] | None = None
     if job.plan.every_pair:
         models = np.arange(len(outline.labels))
-        sums, definition = _all_pairs(job, outline)
+        within_only = _within_only(job, outline)
+        sums, definition = (_within_pairs if within_only else _all_pairs)(job, outline)
         clustering = with_spread(outline, sums.by_run.sum(axis=1), models)
         sample = sample_of_clusters(clustering, size)
         matrix = job.matrix(sample, "distances within a sample")
         matrix = replace(matrix, definition=definition)
+        if within_only:
+            few = _sums(job, clustering, sample)
+            few.put(0, 0, matrix.square())
+            apart = few, sample
+            notes = notes | {
+                "between": f"averages and smallest distances of {len(sample):,} models"
+            }
     else:
         models = sample = sample_of_clusters(outline, size)
         matrix = job.matrix(sample, "distances within a sample")
@@ -92,7 +101,7 @@ def describe(job: Streaming, outline: Clustering, notes: dict[str, Any]) -> Desc
     to_center = distances_to_centers(
         job.ensemble, job.metric, clustering.labels, centers, threads=job.resources.threads
     )
-    known = _Known(job, clustering, models, sums, to_center)
+    known = _Known(job, clustering, (sums, models), apart or (sums, models), to_center)
     return Description(
         clustering=clustering,
         matrix=matrix,
@@ -124,6 +133,25 @@ def _all_pairs(job: Streaming, outline: Clustering) -> tuple[PartitionSums, dict
     return sums, compressed_tiles(job.ensemble, sums, job.metric, edge=_EDGE, **options)
 
 
+def _within_only(job: Streaming, outline: Clustering) -> bool:
+    """Tell whether distances within clusters, made on this machine, are few."""
+    from congruence.compute.rmsd import rmsd_tiles
+    from congruence.workflow.within import within_pays
+
+    without = job.plan.matrix.way in ("bits", "rows") and job.tiler is rmsd_tiles
+    return without and within_pays(outline.labels)
+
+
+def _within_pairs(job: Streaming, outline: Clustering) -> tuple[PartitionSums, dict[str, str]]:
+    """Go over the distances within clusters once more."""
+    from congruence.workflow.within import sums_within
+
+    sums = _sums(job, outline, np.arange(len(outline.labels)))
+    by_run, definition = sums_within(job, sums.labels, sums.runs)
+    sums.by_run[:] = by_run
+    return sums, definition
+
+
 class _Known:
     """Precision of clusters from sums of distances between the models looked at."""
 
@@ -131,12 +159,14 @@ class _Known:
         self,
         job: Streaming,
         clustering: Clustering,
-        models: IntArray,
-        sums: PartitionSums,
+        within: tuple[PartitionSums, IntArray],
+        apart: tuple[PartitionSums, IntArray],
         to_center: FloatArray,
     ) -> None:
-        self._job, self._clustering, self._sums = job, clustering, sums
-        self._models, self._to_center = models, to_center
+        self._job, self._clustering, self._to_center = job, clustering, to_center
+        self._sums, models = within
+        self._apart, few = apart
+        self._few = np.bincount(clustering.labels[few][clustering.labels[few] >= 0])
         self._place = np.full(len(clustering.labels), -1, dtype=np.int64)
         self._place[models] = np.arange(len(models))
 
@@ -171,17 +201,17 @@ class _Known:
         from congruence.compute.rows import DistanceRows
         from congruence.core.precision import Separation
 
-        followed = len(self._sums.between)
+        followed = len(self._apart.between)
         if followed < 2:
             return {}
         apart = DistanceRows(
             self._job.ensemble, self._job.metric, threads=self._job.resources.threads
         ).between(centers[:followed])
-        sizes = np.array([len(self._looked_at(c)[0]) for c in range(followed)], dtype=np.float64)
-        average = self._sums.between / np.outer(sizes, sizes)
+        sizes = self._few[:followed].astype(np.float64)
+        average = self._apart.between / np.outer(sizes, sizes)
         return {
             (i, j): Separation(
-                float(average[i, j]), float(self._sums.smallest[i, j]), float(apart[i, j])
+                float(average[i, j]), float(self._apart.smallest[i, j]), float(apart[i, j])
             )
             for j in range(followed)
             for i in range(j)

@@ -220,7 +220,11 @@ def _threshold(job: Streaming) -> _Found:
     found = threshold_clusters(job.ensemble, job.metric, threshold, within=within, **options)
     close = ClosePairs(found.close_pairs, threshold, found.within)
     job.reporter.say(close.text())
-    return _Found(found.labels, "threshold", {"threshold": threshold}, notes=close.record())
+    notes = close.record()
+    if "screening" in found.definition:
+        job.reporter.say(f"screening: {found.definition['screening']}")
+        notes["screening"] = found.definition["screening"]
+    return _Found(found.labels, "threshold", {"threshold": threshold}, notes=notes)
 
 
 def _sample_clusters(job: Streaming, *, method: str | None = None) -> tuple[IntArray, Clustering]:

@@ -117,6 +117,7 @@ def test_memory_that_holds_no_matrix_changes_nothing_but_the_time(home, tmp_path
         assert run(*inputs_of(home, "runs"), *words, "--memory", memory, "--threads", 1, "--out", out) == 0  # fmt: skip
         said = capsys.readouterr().err
         assert ("no matrix is kept" in said) is (name == "little")
+        assert ("coordinates stay on disk" in said) is (name == "little")
         assert "60 models of 52 beads" in said  # the plan, before the start
         assert (out / "distances.npy").exists() is (name == "much")
         found.append(json.loads((out / "exhaustiveness.json").read_text()))
@@ -128,6 +129,7 @@ def test_memory_that_holds_no_matrix_changes_nothing_but_the_time(home, tmp_path
         for key in ("precision", "mean_pairwise", "medoid", "max_to_center"):
             assert a[key] == pytest.approx(b[key], abs=1e-6)
     assert not list(tmp_path.glob(".congruence*"))
+    assert not list(tmp_path.glob("*.coordinates"))
 
 
 @pytest.mark.parametrize(

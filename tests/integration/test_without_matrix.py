@@ -206,6 +206,14 @@ def test_clustering_again_computes_the_distances_again(many, whole, tmp_path, ca
     assert "keeps no distances: they are computed again" in capsys.readouterr().err
     assert labels(tmp_path / "two").tolist() == labels(whole / "hierarchical").tolist()
     assert (tmp_path / "two" / "distances.npy").exists()  # there is memory now
+    assert "coordinates stay on disk" not in capsys.readouterr().err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("congruence.workflow.resources.memory_at_hand", lambda: 4 * M * 24)
+        words = ("--method", "threshold", "--threshold", 3.0, "--out", tmp_path / "three")
+        assert congruence("recluster", tmp_path / "two", *words) == 0
+    assert "coordinates stay on disk" in capsys.readouterr().err
+    assert labels(tmp_path / "three").tolist() == labels(whole / "threshold").tolist()
+    assert not (tmp_path / "three.coordinates").exists()
 
 
 def test_precision_and_accuracy_of_such_a_folder(many, whole, tmp_path):

@@ -36,6 +36,7 @@ from congruence.workflow.exhaust_tables import (
     scan_rows,
 )
 from congruence.workflow.folder import RUN_JSON, check_target, result_folder
+from congruence.workflow.on_disk import Keeping, coordinate_folder, said_on_disk
 from congruence.workflow.reporting import Reporter, Silent
 from congruence.workflow.samples import open_samples
 
@@ -116,21 +117,25 @@ def exhaust(
 
     reporter, out = reporter or Silent(), Path(out)
     check_target(out, force=force)
-    samples = open_samples(
-        inputs,
-        scores=options.scores,
-        sizes=options.sizes,
-        split=options.split,
-        seed=options.seed,
-        resolution=options.resolution,
-        state=options.state,
-        choice=options.choice,
-    )
-    for line in samples.log:
-        reporter.say(line)
-    for line in samples.warnings:
-        reporter.warn(line)
     with ExitStack() as home:
+        folder = home.enter_context(coordinate_folder(out))
+        samples = open_samples(
+            inputs,
+            scores=options.scores,
+            sizes=options.sizes,
+            split=options.split,
+            seed=options.seed,
+            resolution=options.resolution,
+            state=options.state,
+            choice=options.choice,
+            keeping=Keeping(folder, options.resources.bytes),
+            engine=options.engine,
+        )
+        xyz = None if samples.ensemble is None else samples.ensemble.coordinates
+        for line in (*samples.log, *said_on_disk(xyz)):
+            reporter.say(line)
+        for line in samples.warnings:
+            reporter.warn(line)
         # One BLAS thread: products are small, or threads of our own share them out, and
         # threads that wait burn as much as they work.
         home.enter_context(threadpool_limits(1, user_api="blas"))

@@ -13,12 +13,11 @@ import numpy as np
 from congruence.core.provenance import Losses
 from congruence.errors import CongruenceError, InputError
 from congruence.io.cache import CoordinateCache, cache_folder, coordinates_key
-from congruence.workflow.on_disk import map_again, mapped_array
+from congruence.workflow.on_disk import Keeping, map_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
-    from pathlib import Path
 
     from congruence.core.models import ModelTable
     from congruence.core.topology import Topology
@@ -147,7 +146,7 @@ def read_coordinates(
     state: int | Literal["all"],
     advance: Callable[[int, int], None] = lambda done, total: None,
     engine: str = "local",
-    folder: Path | None = None,
+    keeping: Keeping | None = None,
 ) -> tuple[FloatArray, Topology]:
     """
     Read the global coordinates of the models of a table.
@@ -166,14 +165,14 @@ def read_coordinates(
         Called with models done and in all.
     engine : str
         ``"local"``, or the Dask cluster whose workers read.
-    folder : Path, optional
-        Where the coordinates are kept, in a file that is mapped; they are in
-        memory by default. Not removed here.
+    keeping : Keeping, optional
+        Where the coordinates are kept; in memory by default. A file is not
+        removed here.
 
     Returns
     -------
     coordinates : ndarray, dtype=float64, shape=(m,n,3)
-        In Å, in the order of the table; a read-only memmap with `folder`.
+        In Å, in the order of the table; a read-only memmap if in a file.
     topology : Topology
         The beads.
 
@@ -182,7 +181,7 @@ def read_coordinates(
     InputError
         If files differ in topology, or the state has no beads.
     OutputError
-        If `folder` cannot hold the coordinates.
+        If a file cannot hold the coordinates.
 
     Notes
     -----
@@ -199,7 +198,7 @@ def read_coordinates(
     cache = CoordinateCache(cache_folder())
     named = _cache_key(cache, table, files, resolution, state)
     shape = (len(table), len(topology), 3)
-    coordinates = np.empty(shape) if folder is None else mapped_array(folder, shape)
+    coordinates = (keeping or Keeping()).array(shape)
     stored = cache.fill(named[0], coordinates, named[1]) if named else None
     if stored is not None:
         differing = int(stored["differing"])

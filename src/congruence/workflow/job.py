@@ -12,7 +12,7 @@ from congruence.workflow.dask_cluster import on_engine
 from congruence.workflow.folder import check_target
 from congruence.workflow.glance import one_line
 from congruence.workflow.large import remove_tiles
-from congruence.workflow.on_disk import coordinate_folder
+from congruence.workflow.on_disk import Keeping, coordinate_folder
 from congruence.workflow.outcome import Job
 from congruence.workflow.planning import tell_plan
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
@@ -134,7 +134,7 @@ def cluster_runs(
             state=config.state,
             advance=lambda done, total: reporter.advance("reading models", done, total),
             engine=config.engine,
-            folder=folder if plan.mapped else None,
+            keeping=Keeping(folder if plan.mapped else None),
         )
         ensemble = replace(ensemble, topology=ensemble.topology.with_units(config.swaps))
         told = tell_losses(losses, reporter, since=told)

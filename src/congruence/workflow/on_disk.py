@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +18,85 @@ if TYPE_CHECKING:
 
     from congruence.typing import FloatArray
 
-__all__ = ["coordinate_folder", "map_again", "mapped_array"]
+__all__ = [
+    "Keeping",
+    "coordinate_folder",
+    "free_room",
+    "map_again",
+    "mapped_array",
+    "said_on_disk",
+]
 
 _FILE = "coordinates.npy"
+_DISK_SHARE = 0.8
+_MEMORY_SHARE = 0.25
 _ZEROS = 1 << 24
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """
+    Where coordinates are kept.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where they may be kept, in a file that is mapped; in memory if None.
+    memory : int
+        Bytes at hand. Coordinates that take up to a quarter of it are in
+        memory all the same, and so are those that the disk has no room for.
+    """
+
+    folder: Path | None = None
+    memory: int = 0
+
+    def array(self, shape: tuple[int, int, int]) -> FloatArray:
+        """
+        Make an array to be filled.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape (m, n, 3).
+
+        Returns
+        -------
+        array : ndarray or memmap, dtype=float64, shape=(m,n,3)
+            See `mapped_array`.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written where it should be.
+        """
+        size = 8 * shape[0] * shape[1] * shape[2]
+        if self.folder is None or size <= _MEMORY_SHARE * self.memory:
+            return np.empty(shape)
+        if self.memory and size > free_room(self.folder):
+            return np.empty(shape)
+        return mapped_array(self.folder, shape)
+
+
+def free_room(folder: Path) -> int:
+    """
+    Return the bytes that files may take in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not be there yet.
+
+    Returns
+    -------
+    room : int
+        Most of what is free on its disk; 0 when that cannot be told.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return int(_DISK_SHARE * shutil.disk_usage(folder).free)
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager
@@ -113,3 +190,25 @@ def map_again(array: FloatArray) -> FloatArray:
         return array
     array.flush()
     return np.load(array.filename, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+
+def said_on_disk(array: FloatArray | None) -> tuple[str, ...]:
+    """
+    Say where coordinates are, if they are not in memory.
+
+    Parameters
+    ----------
+    array : ndarray or None
+        The coordinates.
+
+    Returns
+    -------
+    said : tuple of str
+        One line, or none.
+    """
+    if not isinstance(array, np.memmap):
+        return ()
+    from congruence.compute._blocks import size_text
+
+    size = size_text(array.nbytes)
+    return (f"coordinates stay on disk, {size} beside the result until the end",)

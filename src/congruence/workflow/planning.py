@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from congruence.compute._blocks import size_text
+from congruence.workflow.on_disk import free_room
 from congruence.workflow.resources import Resources
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _GOALS: dict[str, Goal] = {
     "hierarchical": "tree",
     "hdbscan": "tree",
 }
-_DISK_SHARE = 0.8
 _MAPPED_SHARE = 0.25
 _READ_SECONDS = 2e-8  # twenty times a gigabyte a second
 _MEDOID_SAMPLE = 500
@@ -257,14 +256,7 @@ def _seconds(m: int, n: int, words: dict[str, Any]) -> float:
 
 def _room(folder: Path | None) -> int:
     """Return the bytes that tiles may take in a folder that need not be there yet."""
-    if folder is None:
-        return 0
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return int(_DISK_SHARE * shutil.disk_usage(folder).free)
-    except OSError:
-        return 0
+    return 0 if folder is None else free_room(folder)
 
 
 def _exact(

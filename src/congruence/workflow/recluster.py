@@ -14,6 +14,7 @@ from congruence.workflow.frames import FramePool, read_coordinates
 from congruence.workflow.glance import one_line
 from congruence.workflow.job import JobSummary, cluster_models, job_metric, partition
 from congruence.workflow.large import remove_tiles
+from congruence.workflow.on_disk import Keeping, coordinate_folder, said_on_disk
 from congruence.workflow.outcome import Job
 from congruence.workflow.planning import tell_plan
 from congruence.workflow.reporting import Reporter, Silent, refuse_losses, tell_losses
@@ -83,11 +84,15 @@ def cluster_again(
     check_target(out, force=force)
     if is_absent(source) and _has_models(source):
         reporter.say(f"{source} keeps no distances: they are computed again from its models")
-        return _with_models(source, out, options, None, force=force, reporter=reporter)
+        with coordinate_folder(out) as folder:
+            return _with_models(source, out, options, None, folder, force=force, reporter=reporter)
     matrix = load_matrix(source, names)
     reporter.say(f"matrix: {matrix.m:,} models, alignment {matrix.alignment}")
     if _has_models(source):
-        return _with_models(source, out, options, matrix, force=force, reporter=reporter)
+        with coordinate_folder(out) as folder:
+            return _with_models(
+                source, out, options, matrix, folder, force=force, reporter=reporter
+            )
     return _matrix_only(source, out, options, matrix, names=names, force=force, reporter=reporter)
 
 
@@ -104,6 +109,7 @@ def _with_models(
     out: Path,
     options: dict[str, Any],
     matrix: DistanceMatrix | None,
+    folder: Path,
     *,
     force: bool,
     reporter: Reporter,
@@ -132,8 +138,11 @@ def _with_models(
         table,
         resolution=config.resolution,
         state=config.state,
+        keeping=Keeping(folder, Resources.of(config).bytes),
         advance=lambda done, total: reporter.advance("reading models", done, total),
     )
+    for line in said_on_disk(coordinates):
+        reporter.say(line)
     told = tell_losses(pool.losses, reporter)
     refuse_losses(pool.losses, strict=config.strict)
     ensemble = Ensemble(coordinates, topology.with_units(config.swaps), table)

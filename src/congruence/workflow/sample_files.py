@@ -12,6 +12,7 @@ from congruence.core.models import ModelTable
 from congruence.core.provenance import Losses
 from congruence.errors import FormatError, InputError
 from congruence.workflow.frames import FramePool, read_coordinates
+from congruence.workflow.on_disk import Keeping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,9 @@ def read_pair(scores: tuple[Path, Path] | None, sizes: tuple[int, int]) -> Float
     return np.concatenate(both)
 
 
+_IN_MEMORY = Keeping()
+
+
 @dataclass(frozen=True)
 class Reading:
     """
@@ -125,11 +129,17 @@ class Reading:
         Residues per bead to read.
     state : int or "all"
         State to read.
+    keeping : Keeping
+        Where the coordinates of RMF files are kept.
+    engine : str
+        ``"local"``, or the Dask cluster whose workers read RMF files.
     """
 
     scores: tuple[Path, Path] | None
     resolution: float
     state: int | Literal["all"]
+    keeping: Keeping = _IN_MEMORY
+    engine: str = "local"
 
     def folder(self, path: Path) -> Samples:
         """
@@ -160,7 +170,7 @@ class Reading:
         if a[0].suffix == ".pdb":
             numbers = [p.name.partition(".")[0] for p in (*a, *b)]
             origins, why = folder_origins(path, numbers, len(a))
-            samples = Reading(found, self.resolution, self.state).pdb(a, b)
+            samples = replace(self, scores=found).pdb(a, b)
             origins = origins if len(samples.names) == len(numbers) else None
             return replace(samples, origins=origins, warnings=(*samples.warnings, *why))
         files = [str(p) for p in (*a, *b)]
@@ -219,7 +229,12 @@ class Reading:
         if origins is not None:
             table = replace(table, run=origins.run, replica=origins.replica, step=origins.step)
         coordinates, topology = read_coordinates(
-            pool, table, resolution=self.resolution, state=self.state
+            pool,
+            table,
+            resolution=self.resolution,
+            state=self.state,
+            keeping=self.keeping,
+            engine=self.engine,
         )
         names = tuple(files) if kind == "folder" else table.names
         return Samples(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from congruence.errors import ConfigError, InputError
+from congruence.workflow.on_disk import Keeping
 from congruence.workflow.sample_files import Reading, Samples, read_pair, without_scores
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _MATRICES = ("distances.npy", "Distances_Matrix.data.npy")
 _RMF = (".rmf3", ".rmf")
 
 
-def open_samples(
+def open_samples(  # noqa: PLR0913 - what samples are, and how they are read
     inputs: Sequence[str | Path],
     *,
     scores: tuple[Path, Path] | None = None,
@@ -35,6 +37,8 @@ def open_samples(
     resolution: float = 1.0,
     state: int | Literal["all"] = 0,
     choice: dict[str, Any] | None = None,
+    keeping: Keeping | None = None,
+    engine: str = "local",
 ) -> Samples:
     """
     Find and read two samples.
@@ -61,6 +65,10 @@ def open_samples(
         State to read.
     choice : dict, optional
         How models of runs are chosen, as for ``RunSet.choose``.
+    keeping : Keeping, optional
+        Where coordinates of RMF files are kept; in memory by default.
+    engine : str
+        ``"local"``, or the Dask cluster whose workers read RMF files.
 
     Returns
     -------
@@ -74,7 +82,7 @@ def open_samples(
         systems, or scores do not match the models.
     """
     paths = [Path(p) for p in inputs]
-    reading = Reading(scores, resolution, state)
+    reading = Reading(scores, resolution, state, keeping or Keeping(), engine)
     if len(paths) == 1 and (found := _matrix_path(paths[0])) is not None:
         samples = _from_matrix(found, scores, sizes)
     elif len(paths) == 1 and _is_sample_folder(paths[0]):
@@ -186,7 +194,12 @@ def _from_runs(
     parted = _split(chosen.table.take(in_time), specs, split, seed)
     in_a = parted.in_a
     order = np.concatenate([in_time[in_a], in_time[~in_a]])
-    ensemble = chosen.load(resolution=reading.resolution, state=reading.state).take(order)
+    ensemble = replace(chosen, table=chosen.table.take(order)).load(
+        resolution=reading.resolution,
+        state=reading.state,
+        engine=reading.engine,
+        keeping=reading.keeping,
+    )
     table = ensemble.models
     has_scores = bool(table.score_key) and bool(np.isfinite(table.score).all())
     scores = table.score if has_scores else None

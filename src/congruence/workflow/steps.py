@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from congruence.core.models import ModelTable
     from congruence.io.runs import ReadNotes, Run
+    from congruence.workflow.on_disk import Keeping
 
 __all__ = ["ChosenModels", "RunSet", "open_runs"]
 
@@ -195,7 +196,7 @@ class ChosenModels:
         state: int | Literal["all"] = 0,
         advance: Callable[[int, int], None] = lambda done, total: None,
         engine: str = "local",
-        folder: Path | None = None,
+        keeping: Keeping | None = None,
     ) -> Ensemble:
         """
         Read the coordinates.
@@ -210,9 +211,9 @@ class ChosenModels:
             Called with models done and in all.
         engine : str
             ``"local"``, or the Dask cluster whose workers read.
-        folder : Path, optional
-            Where the coordinates are kept, in a file that is mapped and that
-            you remove; they are in memory by default.
+        keeping : Keeping, optional
+            Where the coordinates are kept; in memory by default. A file is
+            mapped, and is yours to remove.
 
         Returns
         -------
@@ -231,7 +232,7 @@ class ChosenModels:
             state=state,
             advance=advance,
             engine=engine,
-            folder=folder,
+            keeping=keeping,
         )
         origin = Origin(
             total=self.total,

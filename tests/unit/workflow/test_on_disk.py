@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from congruence.errors import OutputError
-from congruence.workflow.on_disk import coordinate_folder, map_again, mapped_array
+from congruence.workflow.on_disk import (
+    Keeping,
+    coordinate_folder,
+    map_again,
+    mapped_array,
+    said_on_disk,
+)
 
 SHAPE = (5, 4, 3)
 
@@ -55,3 +61,24 @@ def test_a_full_disk_is_told_before_anything_is_read(tmp_path, monkeypatch):
         mapped_array(folder, SHAPE)
     assert "--memory" in caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+def test_what_fits_stays_in_memory(tmp_path, monkeypatch):
+    folder, size = tmp_path / "out.coordinates", 8 * 5 * 4 * 3
+    for keeping in (Keeping(), Keeping(None, 1), Keeping(folder, 4 * size)):
+        assert not isinstance(keeping.array(SHAPE), np.memmap)
+    assert not folder.exists()
+    found = Keeping(folder, 4 * size - 1).array(SHAPE)
+    assert isinstance(found, np.memmap)
+    assert said_on_disk(found) == (
+        "coordinates stay on disk, 0 MB beside the result until the end",
+    )
+    assert said_on_disk(np.zeros(3)) == said_on_disk(None) == ()
+
+
+def test_without_room_on_disk_they_are_in_memory(tmp_path, monkeypatch):
+    folder = tmp_path / "out.coordinates"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
+    assert not isinstance(Keeping(folder, 1).array(SHAPE), np.memmap)
+    # What was decided before is not decided again.
+    assert isinstance(Keeping(folder).array(SHAPE), np.memmap)

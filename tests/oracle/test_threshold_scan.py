@@ -115,3 +115,25 @@ def test_d_and_p_are_those_of_scipy(a, b):
     else:  # where rounding takes SciPy's count beyond 1 it falls back on its approximation
         assert exact.pvalue > 0.999
         assert found.p[found.used] == pytest.approx(1.0, abs=1e-3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.floats(0, 100), st.sampled_from([1.0, np.nextafter(1.0, 2), 1e-300, 1e9])),
+        min_size=1, max_size=40, unique=True,
+    ),
+    st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_bins_are_those_of_a_search(levels, seed):
+    """Thresholds of any spacing, among distances equal to them and next to them."""
+    levels = np.sort(levels)
+    rng = np.random.default_rng(seed)
+    drawn = np.r_[levels, np.nextafter(levels, np.inf), np.nextafter(levels, -np.inf), 0.0, 1e12]
+    values = np.maximum(rng.choice(drawn, 45), 0.0)
+    bins = bin_distances(DistanceMatrix(values, 10, Alignment.NONE), levels)
+    i, j = np.triu_indices(10, 1)
+    assert bins.square[i, j].tolist() == np.searchsorted(levels, values, side="left").tolist()
+    assert np.array_equal(bins.square, bins.square.T)
+    near = bins.square[None] <= np.arange(len(levels))[:, None, None]
+    assert np.array_equal(bins.counts, near.sum(axis=2))

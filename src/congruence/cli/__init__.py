@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 input or configuration unusable,
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -89,6 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Loading large packages makes many objects and no rubbish: seldom looking saves a tenth.
     gc.set_threshold(50_000, 20, 100)
+    # Nor is there any to be found at the end, where Python would look through everything.
+    atexit.register(gc.freeze)
     sys.exit(_run(arguments))
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from congruence.compute._resolve import Resolved
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["Exact", "exact_distances", "exact_pair"]
+__all__ = ["NEAR", "Exact", "exact_distances", "exact_pair"]
 
 _CHUNK = 1 << 18
-_NEAR = 1e-9
+NEAR = 1e-9
+"""Overlaps that rounding could confuse differ by less, in units of the sum of squares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def exact_pair(resolved: Resolved, one: Packed, two: Packed, i: int, j: int) -> 
         overlap = _measured_overlap(resolved, measured, rotations, several)
     # Only assignments that rounding could confuse with the best are looked at in full.
     scale = float(one.measure.squares[i] + two.measure.squares[j])
-    near = np.flatnonzero(overlap >= overlap.max() - _NEAR * scale)
+    near = np.flatnonzero(overlap >= overlap.max() - NEAR * scale)
     found = [_residual(resolved, measured, rotations[at], several[at]) for at in near.tolist()]
     return min(found, key=lambda exact: exact.distance)
 

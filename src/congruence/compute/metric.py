@@ -12,7 +12,7 @@ from congruence.core.topology import CopyGroup
 from congruence.errors import ConfigError
 from congruence.typing import FloatArray, IntArray
 
-__all__ = ["BeadWeights", "Beads", "Copies", "Metric", "MetricWords"]
+__all__ = ["BeadWeights", "Beads", "Copies", "Metric", "MetricWords", "given_metric"]
 
 Beads: TypeAlias = str | Selection | Sequence[str | Selection] | IntArray
 """Beads, by a selection (ensembles only) or by their indices."""
@@ -112,3 +112,44 @@ class Metric:
     def mode(self) -> Alignment:
         """The alignment, as an `Alignment`."""
         return Alignment(self.alignment)
+
+
+def given_metric(metric: Metric | None, words: MetricWords) -> Metric:
+    """
+    Return the metric that a call was given, whole or in words.
+
+    Parameters
+    ----------
+    metric : Metric or None
+        The metric, if it was given whole.
+    words : MetricWords
+        Its fields, if it was given in words.
+
+    Returns
+    -------
+    metric : Metric
+        The metric.
+
+    Raises
+    ------
+    ConfigError
+        If both were given, or the words name no alignment.
+
+    Examples
+    --------
+    >>> given_metric(None, {"alignment": "center"}).mode
+    <Alignment.CENTER: 'center'>
+    """
+    if metric is not None and words:
+        raise ConfigError(
+            f"both a metric and {', '.join(words)} were given", hint="Give one or the other."
+        )
+    if metric is not None:
+        return metric
+    if "alignment" not in words:
+        raise ConfigError(
+            "the alignment of the distance is missing",
+            hint="Say alignment='none' when a map or a fixed part gives the frame, 'superpose' "
+            "when models may turn and shift, 'center' when they may only shift.",
+        )
+    return Metric(**words)

@@ -328,8 +328,9 @@ def resample_blocks(
             n = len(chain)
             size = min(length, n)
             starts = rng.integers(n, size=math.ceil(n / size))
-            places = (starts[:, None] + np.arange(size)).ravel()[:n] % n
-            np.add.at(counts, chain[places], 1)
+            drawn = np.bincount((starts[:, None] + np.arange(size)).ravel()[:n], minlength=n)
+            drawn[: len(drawn) - n] += drawn[n:]
+            counts[chain] = drawn[:n]
         yield counts
 
 

@@ -183,22 +183,22 @@ def sampling_uncertainty(
     running = running_estimate(of_models, origins.step, points=effort.points)
     together = ManyAtOnce(lambda counts: of_models.of_counts(counts)[:, None])
     (precision,) = resampled(together, effort.draws)
-    labels = np.full(matrix.m, -1, dtype=np.int64)
-    for index, members in enumerate(clusters):
-        labels[members] = index
-    populations = (
-        resampled(population_statistic(labels, len(clusters)), _CHEAP_DRAWS) if clusters else ()
+    cheap = _statistics(matrix.m, clusters, scores, in_a)
+    # Drawn once for all: with one seed they would be the same resamples.
+    numbers = (
+        resampled(lambda counts: [v for s in cheap for v in s(counts)], _CHEAP_DRAWS)
+        if cheap
+        else ()
     )
+    populations, of_scores = numbers[: len(clusters)], numbers[len(clusters) :]
     comparison: KsComparison | None = None
-    intervals: dict[str, Resampled] = {}
     spread: SplitSpread | None = None
     verdicts = [_judge_interval(precision)]
     if scores is not None:
         comparison = compare_correlated(scores, in_a, chains)
-        d, p = resampled(ks_statistic(scores, in_a), _CHEAP_DRAWS)
-        intervals = {"D": d, "p": p}
         spread = _by_split(scores, in_a, origins.run, effort.seed)
         verdicts.append(judge_scores(comparison))
+    intervals = dict(zip(("D", "p"), of_scores, strict=False))
     gaps = np.diff(thresholds)
     resolution = float(gaps.max()) if len(gaps) else 0.0
     verdicts.append(
@@ -214,6 +214,21 @@ def sampling_uncertainty(
     return SamplingUncertainty(
         precision, populations, running, g, comparison, intervals, spread, verdicts=tuple(verdicts)
     )
+
+
+def _statistics(
+    m: int, clusters: Sequence[IntArray], scores: FloatArray | None, in_a: BoolArray
+) -> list[Statistic]:
+    """Return what costs little: the populations of clusters, and D and p of the scores."""
+    found: list[Statistic] = []
+    if clusters:
+        labels = np.full(m, -1, dtype=np.int64)
+        for index, members in enumerate(clusters):
+            labels[members] = index
+        found.append(population_statistic(labels, len(clusters)))
+    if scores is not None:
+        found.append(ks_statistic(scores, in_a))
+    return found
 
 
 def _from_center(matrix: DistanceMatrix) -> FloatArray:

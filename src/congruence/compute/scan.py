@@ -20,7 +20,7 @@ import numpy.typing as npt
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from congruence.core.results import DistanceMatrix
     from congruence.typing import FloatArray, IntArray
@@ -32,6 +32,9 @@ BinArray: TypeAlias = npt.NDArray[Any]
 _MOST = 65_535
 _ROWS = 255  # so many true values fit into the sum of one byte
 _EDGE = 1024
+_CELLS = 4096
+_LEAST_GAP = 1e-100
+_IN_CACHE = 1 << 15  # numbers
 _GATHER = 6  # picking single bytes costs about so many times more than reading rows
 
 
@@ -122,39 +125,63 @@ def bin_distances(matrix: DistanceMatrix, thresholds: Sequence[float] | FloatArr
         )
     m = matrix.m
     square = np.zeros((m, m), dtype=np.uint8 if len(levels) <= 255 else np.uint16)
-    width = _spacing(levels)
+    below = _counter(levels, square.dtype)
+    binned = np.empty(len(matrix.condensed), dtype=square.dtype)
+    for start in range(0, len(binned), _IN_CACHE):
+        part = matrix.condensed[start : start + _IN_CACHE]
+        binned[start : start + _IN_CACHE] = below(np.asarray(part, dtype=np.float64))
     at = 0
     for i in range(m):
-        row = np.asarray(matrix.condensed[at : at + m - i - 1], dtype=np.float64)
-        square[i, i + 1 :] = _below(levels, row, width)
+        square[i, i + 1 :] = binned[at : at + m - i - 1]
         at += m - i - 1
     _mirror(square)
     return Bins(levels, square, _counts(square, len(levels)))
 
 
 def _counts(square: BinArray, levels: int) -> IntArray:
-    counts = np.empty((len(square), levels), dtype=np.int64)
-    for i in range(len(square)):
-        counts[i] = np.bincount(square[i], minlength=levels + 1)[:-1].cumsum()
+    m, width = len(square), levels + 1
+    counts = np.empty((m, levels), dtype=np.int64)
+    step = max(1, _IN_CACHE // max(m, width))
+    for start in range(0, m, step):
+        rows = square[start : start + step].astype(np.intp)
+        rows += (np.arange(len(rows)) * width)[:, None]
+        found = np.bincount(rows.ravel(), minlength=len(rows) * width).reshape(-1, width)
+        np.cumsum(found[:, :-1], axis=1, out=counts[start : start + step])
     return np.ascontiguousarray(counts.T)
 
 
-def _spacing(levels: FloatArray) -> float:
-    """Return the distance of evenly spaced thresholds; 0 for others and for few."""
-    if len(levels) < 16:
-        return 0.0
-    width = float(levels[-1] - levels[0]) / (len(levels) - 1)
-    return width if np.allclose(np.diff(levels), width, rtol=1e-6, atol=0) else 0.0
+def _counter(levels: FloatArray, kind: np.dtype[Any]) -> Callable[[FloatArray], BinArray]:
+    """
+    Make the function that counts the thresholds below each distance.
 
+    A table over cells that hold one threshold at most saves the search: it is
+    known what lies below the cell, and one comparison decides.
+    """
+    first, last = float(levels[0]), float(levels[-1])
+    gap = 0.9 * float(np.diff(levels).min(initial=last - first or 1.0))
+    if gap < _LEAST_GAP or not (last - first) / gap < _CELLS:
+        return lambda values: np.searchsorted(levels, values, side="left").astype(kind)
 
-def _below(levels: FloatArray, row: FloatArray, width: float) -> IntArray:
-    """Count the thresholds below each distance; a guess from the spacing saves the search."""
-    if not width:
-        return np.searchsorted(levels, row, side="left")
-    scaled = np.clip((row - levels[0]) / width + 0.5, 0.0, len(levels) - 1.0)
-    near = scaled.astype(np.int64)
-    # The nearest threshold is right to within one place; the comparison decides.
-    below: IntArray = near + (row > levels[near])
+    def cell(values: FloatArray) -> IntArray:
+        # Rounding is the same for thresholds and distances, so that their order is kept.
+        scaled = (values - first) * (1.0 / gap)
+        scaled += 1.0
+        found: IntArray = np.clip(scaled, 0.0, _CELLS + 2.0, out=scaled).astype(np.intp)
+        return found
+
+    own = cell(levels)
+    cells = np.zeros(_CELLS + 3, dtype=np.intp)
+    cells[own] = 1
+    before = np.cumsum(cells) - cells
+    following = np.append(levels, np.inf)[before]
+    before = before.astype(kind)
+
+    def below(values: FloatArray) -> BinArray:
+        found = cell(values)
+        counted: BinArray = before[found]
+        counted += values > following[found]
+        return counted
+
     return below
 
 

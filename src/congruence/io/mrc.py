@@ -12,13 +12,13 @@ from __future__ import annotations
 import textwrap
 import warnings
 import zlib
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from congruence.core.grid import DensityMap, Grid
+from congruence.core.provenance import versions
 from congruence.errors import FormatError, OutputError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def read_mrc(path: str | Path) -> DensityMap:
 
 def _labels(density: DensityMap, notes: Sequence[str]) -> list[str]:
     lines = [
-        f"congruence {metadata.version('congruence')}: mean mass density in Da/A^3",
+        f"congruence {versions()['congruence']}: mean mass density in Da/A^3",
         f"models: {density.models}; name: {density.name}",
         *notes,
     ]

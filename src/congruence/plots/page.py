@@ -47,9 +47,12 @@ def page(caption: str, heights: tuple[float, ...], title: str) -> tuple[Figure, 
         axes.append(figure.add_axes((0.8 / _WIDTH, (top - h) / height, 5.3 / _WIDTH, h / height)))
         top -= h + 0.14
     figure.text(0.3 / _WIDTH, 1 - 0.3 / height, title, fontsize=11, weight="bold")
-    figure.text(
-        0.3 / _WIDTH, 0.15 / height, "\n".join(lines), fontsize=8.5, va="bottom", linespacing=1.35
-    )
+    for above, line in enumerate(reversed(lines)):
+        figure.text(0.3 / _WIDTH, (0.19 + 0.16 * above) / height, line, fontsize=8.5)
+    for text in figure.texts:
+        if hasattr(text, "set_fontfeatures"):  # from matplotlib 3.11 on there are ligatures
+            # The PDF would hold a font of its own for them, and text of several lines keeps them.
+            text.set_fontfeatures(("-liga",))
     return figure, axes
 
 

@@ -41,6 +41,7 @@ _RC: dict[str, Any] = {
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "pdf.fonttype": 42,
+    "text.hinting": "none",  # at 200 dots per inch letters need none, and are drawn faster
     "savefig.dpi": 200,
     "figure.dpi": 100,
 }

@@ -193,12 +193,13 @@ def write_centers(
     files : tuple of str
         One per cluster, relative to `folder`; empty without coordinates.
     """
-    from congruence.io.rmf.clone import write_member
+    from congruence.io.rmf.clone import MemberWriter
     from congruence.io.rmf.history import ClusterProvenance
 
     if samples.ensemble is None:
         return ("",) * len(result.clusters)
     files = []
+    writers: dict[str, MemberWriter] = {}
     for cluster in result.clusters:
         home = f"cluster.{cluster.index}"
         (folder / home).mkdir(parents=True, exist_ok=True)
@@ -214,12 +215,10 @@ def write_centers(
             f"../{json_name}" if json_name else "",
             name=home,
         )
-        write_member(
-            samples.pool.get(str(table.file[cluster.center])),
-            int(table.frame[cluster.center]),
-            folder / files[-1],
-            provenance=(step,),
-        )
+        source = str(table.file[cluster.center])
+        if source not in writers:
+            writers[source] = MemberWriter(samples.pool.get(source))
+        writers[source].under((step,)).write(int(table.frame[cluster.center]), folder / files[-1])
     return tuple(files)
 
 

@@ -178,6 +178,25 @@ def test_an_exhaustive_sampling_has_an_interval_and_may_stop():
     assert len(found.verdicts) == 3
 
 
+@pytest.mark.parametrize("runs", [2, 6])
+def test_numbers_drawn_together_are_those_drawn_apart(runs):
+    """Two runs are one in each sample, where blocks are drawn."""
+    matrix, in_a, origins, labels = planted(runs=runs, per=60)
+    scores = np.random.default_rng(0).normal(size=matrix.m)
+    clusters = [np.flatnonzero(labels == k) for k in (0, 1)]
+    words = {"scores": scores, "effort": Effort(5, 2)}
+    both = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, clusters, **words)
+    alone = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, **words)
+    assert alone.populations == ()
+    assert both.score_intervals == alone.score_intervals
+    assert list(both.score_intervals) == ["D", "p"]
+    assert both.populations[0].unit == ("block" if runs == 2 else "run")
+    # Both samples fill two clusters that are everything there is: one share is the other's rest.
+    first, second = both.populations
+    assert first.low + second.high == pytest.approx(1.0)
+    assert first.value == (labels == 0).mean()
+
+
 def test_runs_that_are_caught_are_seen_in_the_interval():
     matrix, in_a, origins, _ = planted(one_basin=True, shift=30.0)
     found = sampling_uncertainty(matrix, in_a, origins, THRESHOLDS, effort=Effort(10, 4))

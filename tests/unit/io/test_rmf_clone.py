@@ -377,6 +377,20 @@ def test_new_provenance_goes_on_top(source, tmp_path):
     assert kept == {k: v for k, v in source.values(0).items() if k[0] != "provenance"}
 
 
+def test_one_writer_serves_files_of_different_provenance(source, tmp_path):
+    writer = MemberWriter(source)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for k in range(2):
+        steps = (ClusterProvenance(k + 1, 2.0, name=f"cluster.{k}"),)
+        writer.under(steps).write(0, tmp_path / "a" / str(k))
+        write_member(source, 0, tmp_path / "b" / str(k), provenance=steps)
+        assert (tmp_path / "a" / str(k)).read_bytes() == (tmp_path / "b" / str(k)).read_bytes()
+    writer.write(0, tmp_path / "a" / "bare")
+    write_member(source, 0, tmp_path / "b" / "bare")
+    assert (tmp_path / "a" / "bare").read_bytes() == (tmp_path / "b" / "bare").read_bytes()
+
+
 def test_paths_point_to_the_same_files(tmp_path):
     (tmp_path / "run" / "rmfs").mkdir(parents=True)
     (tmp_path / "out" / "cluster.0").mkdir(parents=True)

@@ -8,6 +8,7 @@ Only what is asked for changes: position, labels of copies, provenance.
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
@@ -203,6 +204,24 @@ class MemberWriter:
         self._table = StaticTable(source.static_record())
         self._moving: tuple[StaticTable, FrameMover] | None = None
         self._encoded: dict[tuple[Path, bool, tuple[tuple[int, ...], ...]], bytes] = {}
+
+    def under(self, provenance: Sequence[ProvenanceStep]) -> MemberWriter:
+        """
+        Return a writer of the same frames that puts other steps on top of the file's chain.
+
+        Parameters
+        ----------
+        provenance : sequence of ProvenanceStep
+            Oldest first.
+
+        Returns
+        -------
+        writer : MemberWriter
+            What the frames have in common is not prepared again.
+        """
+        writer = copy.copy(self)
+        writer._provenance, writer._encoded = tuple(provenance), {}
+        return writer
 
     def write(
         self,

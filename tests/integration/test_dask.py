@@ -2,9 +2,11 @@
 
 import logging
 import os
-import platform
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +27,18 @@ from congruence.core.results import Alignment
 from congruence.core.sources import ArraySource, CondensedSink
 from congruence.core.topology import Molecule, Topology
 from congruence.errors import ConfigError, FormatError, InputError
-from congruence.io.store import read_json
 from congruence.io.tiles import DistanceFolder
 from congruence.simulate import damage_run, simulate_runs, small_system
-from congruence.workflow import dask_cluster, dask_engine, dask_steps
+from congruence.workflow import dask_cluster, dask_engine, dask_maps, dask_moves, dask_steps
 from congruence.workflow.dask_cluster import Connection, connected, keep_engine
 from congruence.workflow.dask_engine import DaskTiler
+from congruence.workflow.dask_futures import Call
+from congruence.workflow.dask_map_tasks import density_sum
+from congruence.workflow.dask_scratch import read_job
+from congruence.workflow.member_sets import read_sets
+from congruence.workflow.precision import PrecisionOptions, precision_of_results
+from congruence.workflow.precision_files import precision_data
+from congruence.workflow.resources import Resources
 from congruence.workflow.steps import open_runs
 
 RNG = np.random.default_rng(0)
@@ -197,10 +205,10 @@ def test_a_killed_worker_costs_its_tasks_only(cluster, address, small_tasks):
 
 
 def test_errors_of_tasks_come_back_whole(address, tmp_path):
-    torn = tmp_path / "torn.json"
+    torn = tmp_path / "job.json"
     torn.write_text("{")
     with connected(address) as connection, pytest.raises(FormatError) as caught:
-        list(connection.results(read_json, [("torn-0", (torn,))]))
+        list(connection.results(read_job, [("torn-0", (str(tmp_path),))]))
     assert caught.value.message.startswith(f"{torn}, line 1: is not JSON")
     assert (caught.value.path, caught.value.location) == (str(torn), "line 1")
 
@@ -214,15 +222,71 @@ def test_a_task_that_ends_every_worker_is_named(cluster, address, monkeypatch):
     assert "memory" in caught.value.hint
 
 
-def test_workers_with_another_congruence_are_refused(cluster, monkeypatch):
-    monkeypatch.setattr("importlib.metadata.version", platform.node)
-    connection = Connection(cluster.scheduler_address)
-    try:
-        with pytest.raises(ConfigError, match="a worker has no congruence") as caught:
-            _ = connection.client
+def test_a_task_waits_for_others_and_empties_what_they_left(address, tmp_path):
+    sums = [tmp_path / f"sum-{k}.npy" for k in range(3)]
+    parts = [tmp_path / f"part-{k}.npy" for k in range(3)]
+    for k, path in enumerate(parts):
+        np.save(path, np.full((1, 4, 1, 1), 0.1 * 3**k))
+    calls = [Call(time.sleep, "first", (0.3,), followers=1)]
+    for k, out in enumerate(sums):
+        after, before = (calls[-1].name,), sums[:k][-1:]
+        words = (out, before, [parts[k]], 1, 3)
+        spends = (*before, parts[k])
+        calls.append(Call(density_sum, f"sum-{k}", words, after, int(k < 2), spends))
+    with connected(address) as connection:
+        told = [call.name for call, _ in connection.run(calls, window=lambda: 2)]
+    assert told == ["first", "sum-0", "sum-1", "sum-2"]
+    np.testing.assert_array_equal(np.load(sums[2]), np.full((1, 2, 1, 1), 0.1 + 0.1 * 3 + 0.1 * 9))
+    assert [p.stat().st_size for p in (*parts, *sums[:2])] == [0] * 5
+
+
+# ---------------------------------------------------------------- workers without congruence
+
+
+@pytest.fixture
+def bare_worker(tmp_path):
+    """Return what starts a worker that cannot import congruence, and ends it."""
+    block = tmp_path / "block.py"
+    block.write_text("import sys\nsys.modules['congruence'] = None\n")
+    running = []
+
+    def start(address):
+        words = ("--nthreads", "1", "--preload", str(block), "--no-dashboard", "--no-nanny")
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, *words]
+        running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait(30)
+
+
+def test_a_worker_without_congruence_is_named_also_when_it_comes_later(bare_worker, tmp_path):
+    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **options) as made:
+        early = Connection(made.scheduler_address, out=tmp_path / "out")
+        try:
+            early.client.wait_for_workers(1)  # greeted, and all is well
+            good = set(early.client.scheduler_info()["workers"])
+            bare_worker(made.scheduler_address)
+            early.client.wait_for_workers(2, timeout=30)
+            (bad,) = set(made.scheduler.workers) - good
+            # More than one worker takes, so that the other is given some, too.
+            calls = ((f"wait-{k}", (0.1,)) for k in range(20))
+            with pytest.raises(ConfigError) as caught:
+                list(early.results(time.sleep, calls))
+        finally:
+            early.close()
+        assert caught.value.message == (
+            f"Dask workers do not have the congruence of this job: {bad} has no congruence"
+        )
         assert "congruence[dask]" in caught.value.hint
-    finally:
-        connection.close()
+        late = Connection(made.scheduler_address)
+        try:
+            with pytest.raises(ConfigError, match=f"{bad} has no congruence"):
+                _ = late.client
+        finally:
+            late.close()
 
 
 # ---------------------------------------------------------------- densities, precision
@@ -275,6 +339,120 @@ def test_maps_have_the_bytes_of_one_machine(address):
         for name, density in expected.items():
             np.testing.assert_array_equal(found[name].values, density.values)
             assert (found[name].models, found[name].name) == (density.models, density.name)
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """Return 40 models of many beads: blocks of 13 models."""
+    rng = np.random.default_rng(9)
+    base = rng.normal(size=(100_000, 3)) * 30
+    return ArraySource(base + rng.normal(size=(40, 1, 3)) * 9)
+
+
+class Killing(SchedulerPlugin):
+    """Kills a worker when the first part of a map is done."""
+
+    name = "killing"
+
+    def __init__(self, victim):
+        self.victim, self.killed = victim, ""
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if finish == "memory" and str(key).startswith("density-part") and not self.killed:
+            self.killed = key
+            os.kill(self.victim, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("voxel", "resolution", "kill"), [(5.0, 20.0, False), (3.0, 40.0, True)])
+def test_a_large_map_has_the_bytes_of_one_machine_also_when_a_worker_is_killed(
+    cluster, address, wide, monkeypatch, voxel, resolution, kill
+):
+    from congruence.compute.density import common_grid, densities
+
+    rng = np.random.default_rng(2)
+    n, m = wide.shape[1], wide.shape[0]
+    topology = Topology.simple([Molecule("A")], beads_per_molecule=n)
+    moved = tuple(Placement(translation=t) for t in rng.normal(size=(m, 3)) * 9)
+    placed = [PlacedModels(wide, np.arange(m)[::-1], moved), PlacedModels(wide, [3], moved[:1])]
+    chosen = {"few": np.arange(0, n, 2000), "fewer": np.arange(5)}
+    # Some of the models are near the edges: their beads are not filtered.
+    grid = common_grid(placed[0].read(30, 35)[:, chosen["few"]], voxel=voxel)
+    how = {"grid": grid, "map_resolution": resolution}
+    whole = densities(placed[0], topology, chosen, **how)
+    monkeypatch.setattr("congruence.compute._density_blocks._STRETCH_SECONDS", 1e-9)
+    monkeypatch.setattr("congruence.compute._density_blocks._VOXEL_SECONDS", 1e-12)
+    monkeypatch.setattr(dask_maps, "_PARTS", 3)
+    monkeypatch.setattr(dask_maps, "_SUM_VALUES", grid.shape[0] * grid.shape[1] * 7)
+    expected = [densities(p, topology, chosen, **how) for p in placed]
+    names, engine = ["large", "small"], f"dask:{address}"
+    with connected(address) as connection:
+        killing = Killing(next(iter(connection.client.run(os.getpid).values())))
+    if kill:
+        cluster.scheduler.add_plugin(killing)
+    try:
+        found = list(dask_steps.cluster_maps(engine, placed, names, topology, chosen, **how))
+    finally:
+        if kill:
+            cluster.scheduler.remove_plugin("killing")
+    assert bool(killing.killed) == kill
+    for one, two in zip(expected, found, strict=True):
+        for name in chosen:
+            np.testing.assert_array_equal(two[name].values, one[name].values)
+            assert two[name].models == one[name].models
+    for name, density in whole.items():
+        np.testing.assert_allclose(found[0][name].values, density.values, rtol=1e-6, atol=1e-9)
+    with connected(address) as connection:
+        left = [p for p in connection.scratch.path.glob("*-density/*.npy") if p.stat().st_size]
+    assert not left
+
+
+def test_a_large_grid_is_laid_in_parts(address, wide, monkeypatch):
+    from congruence.compute.density import common_grid
+
+    monkeypatch.setattr(dask_maps, "_READ_VALUES", 3 * wide.shape[1] * 15)
+    still = (Placement(),) * 40
+    placed = [PlacedModels(wide, np.arange(40), still), PlacedModels(wide, [7], still[:1])]
+    shape, used = {"voxel": 3.0, "map_resolution": 9.0}, np.arange(0, 100_000, 7)
+    grid = dask_steps.cluster_grid(f"dask:{address}", placed, ["a", "b"], used, shape)
+    assert grid == Grid.union([common_grid(p, beads=used, **shape) for p in placed])
+
+
+def test_large_fluctuations_are_summed_in_parts_with_the_bytes_of_one_machine(address, monkeypatch):
+    from congruence.compute.fluctuation import fluctuation
+    from congruence.compute.rectangle import one_blas_thread
+
+    monkeypatch.setattr(dask_moves, "_BLOCKS", {"places": 1, "moves": 1, "deviations": 2})
+    rng = np.random.default_rng(4)
+    n = 20_000
+    base = rng.normal(size=(n, 3)) * 30
+    base = base + rng.normal(size=(80, n, 3)) * np.repeat([0.0, 3.0], n // 2)[:, None]
+    turned = tuple(Placement(np.linalg.qr(r)[0]) for r in rng.normal(size=(80, 3, 3)))
+    placed = PlacedModels(ArraySource(base), np.arange(80), turned)
+    topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=n // 2)
+    how = {"on": np.arange(n // 2 - 50, n // 2), "weights": rng.random(n)}
+    how["alignment"] = Alignment.SUPERPOSE
+    sets = [("few", ArraySource(base[:4]), 2), ("many", placed, 7)]
+    made = list(dask_steps.set_fluctuations(f"dask:{address}", sets, topology, **how))
+    for (_, source, center), found in zip(sets, made, strict=True):
+        with one_blas_thread():
+            expected = fluctuation(source, topology, center=center, **how)
+        for name in ("rmsf", "compat", "mean", "rigid"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert found.iterations == expected.iterations
+        assert found.rigid.tolist() == [True] * (n // 2) + [False] * (n // 2)
+
+
+def test_squares_that_take_long_are_computed_in_many_tasks(address, small_tasks, monkeypatch):
+    from congruence.compute.rmsd import rmsd_matrix
+
+    metric = Metric("superpose", measure=np.arange(5, 30))
+    named = [(f"cluster.{k}-A", FAR[k : k + size], metric) for k, size in enumerate((90, 390, 99))]
+    monkeypatch.setattr(dask_steps, "takes_long", lambda models, _: len(models) > 100)
+    squares = list(dask_steps.set_squares(f"dask:{address}", named))
+    for (_, some, _), square in zip(named, squares, strict=True):
+        np.testing.assert_array_equal(
+            square, rmsd_matrix(some, metric, precision="double").square()
+        )
 
 
 # ---------------------------------------------------------------- reading
@@ -362,6 +540,88 @@ def test_a_whole_job_has_the_bytes_of_one_machine(address, small, tmp_path, monk
     again = tmp_path / "again"
     monkeypatch.setattr("congruence.workflow.results.write_precision", lambda *_, **__: None)
     assert congruence("recluster", out, "--clusters", 2, "--out", again) == 0
+
+
+@pytest.fixture(scope="module")
+def clusters(small, tmp_path_factory):
+    """Return two clusters: all members of the first are written, of the other none."""
+    out = tmp_path_factory.mktemp("clusters") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("congruence.workflow.results.draw", lambda *_, **__: None)
+        patch.setattr("congruence.workflow.results.write_precision", lambda *_, **__: None)
+        words = ("--clusters", 2, "--members", "all", "--out", out)
+        assert congruence("cluster", small, *ASKED, *words) == 0
+    for path in (out / "cluster.1").glob("*.rmf3"):
+        path.unlink()
+    return out
+
+
+@pytest.fixture
+def nothing_drawn(monkeypatch):
+    monkeypatch.setattr("congruence.workflow.precision_files._write_figure", lambda *_, **__: None)
+
+
+def test_precision_and_accuracy_of_clusters_have_the_bytes_of_one_machine(
+    address, clusters, small, tmp_path, nothing_drawn
+):
+    words = {
+        "precision": ("--select", "pair=Alpha + Beta"),
+        "accuracy": ("--reference", small / "native.rmf3"),
+    }
+    for command, asked in words.items():
+        one, two = tmp_path / f"{command}-local", tmp_path / f"{command}-dask"
+        assert congruence(command, clusters, *asked, "--out", one) == 0
+        far = ("--engine", f"dask:{address}", "--out", two)
+        assert congruence(command, clusters, *asked, *far) == 0
+        assert len(tree(one)) > 3
+        assert same(one, two)
+        assert (record(one)["engine"], record(two)["engine"]) == ("local", "dask")
+    assert not list(tmp_path.glob("*.dask"))
+
+
+def test_precision_between_clusters_that_takes_long_is_computed_by_workers(
+    address, clusters, monkeypatch, tmp_path, small_tasks
+):
+    asked = []
+    square = dask_steps.large_square
+    monkeypatch.setattr(dask_steps, "takes_long", lambda *_: True)
+    monkeypatch.setattr(
+        dask_steps, "large_square", lambda *words: asked.append(len(words[1])) or square(*words)
+    )
+    options = PrecisionOptions()
+    run = {"align": "center"}  # not as the run did: all distances are computed
+    near = precision_of_results([clusters], None, run, options)
+    assert not asked
+    far = precision_of_results(
+        [clusters], None, run, options, resources=Resources(f"dask:{address}")
+    )
+    sizes = [len(s.members) for s in near.sets]
+    assert sorted(set(asked)) == sorted({*sizes, sum(sizes)})
+    assert precision_data(near) == precision_data(far)
+
+
+def test_members_of_another_system_are_refused_as_on_one_machine(address, clusters, tmp_path):
+    copy = tmp_path / "out"
+    shutil.copytree(clusters, copy)
+    other = tmp_path / "other"
+    simulate_runs(
+        other, models=20, clusters=2, seed=3, system=small_system(residues_per_subunit=24)
+    )
+    other = sorted(other.rglob("*.rmf3"))[0]
+    shutil.copy(other, copy / "cluster.0" / "2.rmf3")
+    said = []
+    for engine in ("local", f"dask:{address}"):
+        with pytest.raises(InputError, match="differ in topology") as caught:
+            read_sets([copy], {}, engine=engine)
+        said.append((caught.value.message, caught.value.hint))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("engine", ["spark", "dask:", "daskery"])
+def test_an_engine_that_does_not_exist_is_refused(clusters, engine, capsys):
+    assert congruence("precision", clusters, "--engine", engine) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"engine is '{engine}', expected local, dask or dask:ADDRESS" in said
 
 
 def test_without_an_address_workers_are_started_and_ended(small, tmp_path, capsys, no_figure):

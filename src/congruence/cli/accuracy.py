@@ -25,6 +25,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--resolution", type=click.FloatRange(min=0), metavar="R", help="Residues per bead to read. [default: as the run did]")  # fmt: skip
 @click.option("--state", callback=number_or("all", low=0), metavar="INDEX", help="State to analyse, or 'all'.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the resampling of runs. [default: 0]")  # fmt: skip
+@click.option("--engine", default="local", metavar="local|dask[:ADDRESS]", help="What computes: this process or a Dask cluster. [default: local]")  # fmt: skip
 @click.option("--out", type=_FOLDER, metavar="DIR", help="Folder for the results; without it they are only shown.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
@@ -37,6 +38,7 @@ def command(clusters: tuple[Path, ...], as_json: bool, **values: Any) -> None:
     """
     from congruence.cli.terminal import TerminalReporter
     from congruence.workflow.accuracy import AccuracyOptions, accuracy_of_results
+    from congruence.workflow.resources import Resources
 
     options = AccuracyOptions(**{k: values[k] for k in ("selections", "mapping", "on", "seed")})
     report = accuracy_of_results(
@@ -47,5 +49,6 @@ def command(clusters: tuple[Path, ...], as_json: bool, **values: Any) -> None:
         options,
         force=values["force"],
         reporter=TerminalReporter(quiet=as_json),
+        resources=Resources(values["engine"]),
     )
     show_accuracy(report, values["out"], as_json=as_json)

@@ -30,6 +30,8 @@ _LENGTH = click.FloatRange(min=0, min_open=True)
 @click.option("--high", type=_LENGTH, default=5.0, show_default=True, metavar="Å", help="RMSF up to which a patch is of high precision.")  # fmt: skip
 @click.option("--low", type=_LENGTH, default=15.0, show_default=True, metavar="Å", help="RMSF from which a patch is of low precision.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the resampling of runs. [default: 0]")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads. [default: all available cores]")  # fmt: skip
+@click.option("--engine", default="local", metavar="local|dask[:ADDRESS]", help="What computes: this process or a Dask cluster. [default: local]")  # fmt: skip
 @click.option("--out", type=_FOLDER, metavar="DIR", help="Folder for the results; without it they are only shown.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an earlier result of congruence in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
@@ -43,6 +45,7 @@ def command(clusters: tuple[Path, ...], as_json: bool, **values: Any) -> None:
     """
     from congruence.cli.terminal import TerminalReporter
     from congruence.workflow.precision import PrecisionOptions, precision_of_results
+    from congruence.workflow.resources import Resources
 
     options = PrecisionOptions(
         **{k: values[k] for k in ("selections", "style", "threshold", "high", "low", "seed")}
@@ -54,5 +57,6 @@ def command(clusters: tuple[Path, ...], as_json: bool, **values: Any) -> None:
         options,
         force=values["force"],
         reporter=TerminalReporter(quiet=as_json),
+        resources=Resources(values["engine"], threads=values["threads"]),
     )
     show_precision(report, values["out"], as_json=as_json)

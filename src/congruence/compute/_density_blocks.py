@@ -15,9 +15,14 @@ from congruence.errors import ShapeError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from congruence.typing import FloatArray
+    from congruence.core.grid import Grid
+    from congruence.typing import FloatArray, IntArray
 
 _BLOCK_VALUES = 1 << 22
+_STRETCH_SECONDS = 1.0
+_READ_SECONDS = 7e-8
+_BEAD_SECONDS = 2e-7
+_VOXEL_SECONDS = 1.5e-7
 _COMPILED_MODELS = 1 + round((2 * COMPILED_PAIRS) ** 0.5)
 
 Models: TypeAlias = "CoordinateSource | FloatArray | Iterable[FloatArray]"
@@ -52,7 +57,7 @@ def fixed_blocks(models: Models) -> Iterator[FloatArray]:
     for part in _parts(models):
         if n < 0:
             n = part.shape[1]
-            step = max(1, _BLOCK_VALUES // max(3 * n, 1))
+            step = block_models(n)
         if part.shape[1] != n:
             raise ShapeError(f"models have {part.shape[1]} beads, those before had {n}")
         pending.append(part)
@@ -65,6 +70,52 @@ def fixed_blocks(models: Models) -> Iterator[FloatArray]:
         yield _finite(np.concatenate(pending), seen)
 
 
+def block_models(n: int) -> int:
+    """Return how many models of *n* beads are in a block."""
+    return max(1, _BLOCK_VALUES // max(3 * n, 1))
+
+
+def stretch(n: int, selected: int, grid: Grid) -> int:
+    """
+    Return the number of blocks that are summed on a lattice of their own.
+
+    They take one core about a second, or five times as long as a lattice is
+    written, read and added. It depends on the numbers of beads and voxels
+    only: sums of stretches are added in their order, whoever computes them.
+    """
+    block = block_models(n) * (n * _READ_SECONDS + selected * _BEAD_SECONDS)
+    return max(1, round(max(_STRETCH_SECONDS, grid.size * _VOXEL_SECONDS) / block))
+
+
+def plus(sums: list[FloatArray], more: list[FloatArray]) -> list[FloatArray]:
+    """
+    Add arrays to earlier ones, in place.
+
+    Parameters
+    ----------
+    sums, more : list of ndarray
+        Of the same shapes; of either there may be fewer.
+
+    Returns
+    -------
+    sums : list of ndarray
+        As many as the longer has.
+    """
+    for total, part in zip(sums, more, strict=False):
+        total += part
+    return sums + more[len(sums) :]
+
+
+def extent(models: Models, beads: IntArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return the corners, shape (3,), of the box of some beads; infinite for none."""
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for block in fixed_blocks(models):
+        part = (block if beads is None else block[:, beads]).reshape(-1, 3)
+        if len(part):
+            low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    return low, high
+
+
 def rereadable(models: Models) -> Models:
     """Return models that can be read twice."""
     if isinstance(models, CoordinateSource | np.ndarray):
@@ -75,7 +126,7 @@ def rereadable(models: Models) -> Models:
 def _parts(models: Models) -> Iterator[FloatArray]:
     if isinstance(models, CoordinateSource):
         m, n, _ = models.shape
-        step = max(1, _BLOCK_VALUES // max(3 * n, 1))
+        step = block_models(n)
         parts: Iterable[FloatArray] = (models.read(i, min(i + step, m)) for i in range(0, m, step))
     else:
         parts = (models,) if isinstance(models, np.ndarray) else models

@@ -1,22 +1,22 @@
 """
 The compiled loops of localization densities.
 
-Sums have one order: a thread owns planes of the lattice, goes through all
-beads in their order, and adds to its own planes only.
+Sums have one order: a thread owns planes of the lattice, takes the beads of
+each layer of cells after the other, and adds to its own planes only.
 """
 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba.extending import intrinsic
 
 from congruence.compute._compiling import compiled
+from congruence.compute._density_filter import each, smooth
+from congruence.compute._density_vectors import TILE_ROWS, add_tile, mix_rows
 from congruence.compute._density_window import CUT, LANES
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from congruence.compute._density_window import Window
     from congruence.core.grid import Grid
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import Float32Array, FloatArray, IntArray
+
+__all__ = ["add", "reference_gaussians", "smooth"]
 
 _compiled = compiled(nogil=True)
 
-_NEAR = 1 << 20
-_BEADS = (128, 2)
-_COLUMNS = 64
+_TOGETHER = 32
 _POINTS_PER_THREAD = 1 << 14
 
 
@@ -50,39 +50,25 @@ def add(
     Gaussians of beads whose window is not all in the grid go to what `extra`
     returns, which is of the lattice's shape and not filtered.
     """
-    frame, size = (*grid.origin, grid.voxel), (grid.shape[0], window.width)
+    frame, size = (*grid.origin, grid.voxel), (grid.shape[0], _skipped(grid, window))
     many = len(block) * len(beads)
     heights = block[:, beads[:: 1 + many // _POINTS_PER_THREAD], 2]
     parts = _slabs(heights, grid, min(threads, 1 + many // _POINTS_PER_THREAD))
     spread = partial(_spread, block, beads, mass, frame, size, window.table, lattice)
-    if max(_each(spread, parts)):
+    if max(each(spread, parts)):
         scale = (window.sigma, window.width)
         _splat_outside(block, beads, mass, frame, scale, extra()[:, :, : grid.shape[0]])
 
 
-def smooth(lattice: FloatArray, taps: FloatArray, threads: int) -> None:
-    """Convolve a lattice with an even kernel along all axes, in place; it is zero beyond its edges."""
-    taps = np.pad(taps, (0, -(len(taps) - 1) % 4))
-    nz, ny, nx = lattice.shape
-    columns = lattice.reshape(1, nz, ny * nx)
-    _each(lambda span: _filter_columns(columns, taps, *span), _spans(ny * nx, threads))
-    _each(
-        lambda span: _filter_columns(lattice[span[0] : span[1]], taps, 0, nx), _spans(nz, threads)
-    )
-    rows = lattice.reshape(nz * ny, nx)
-    _each(lambda span: _filter_rows(rows[span[0] : span[1]], taps), _spans(nz * ny, threads))
-
-
-def _each(job: Callable[[tuple[int, int]], Any], parts: list[tuple[int, int]]) -> list[Any]:
-    if len(parts) == 1:
-        return [job(parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(job, parts))
-
-
-def _spans(count: int, threads: int) -> list[tuple[int, int]]:
-    ends = np.linspace(0, count, min(threads, count) + 1).astype(int).tolist()
-    return list(pairwise(ends))
+def _skipped(grid: Grid, window: Window) -> IntArray:
+    """Return how many rows are left out on either side of each plane of a window; a Gaussian's are cut."""
+    if len(window.taps):
+        return np.zeros(window.width, dtype=np.int64)
+    half, plane = window.width // 2, np.arange(window.width)
+    away = np.maximum(half - 1 - plane, plane - half)
+    cut = away[:, None] ** 2 + away**2 > (CUT * window.sigma / grid.voxel) ** 2
+    skipped: IntArray = np.count_nonzero(cut, axis=1).astype(np.int64) // 2
+    return skipped
 
 
 def _slabs(heights: FloatArray, grid: Grid, threads: int) -> list[tuple[int, int]]:
@@ -94,78 +80,24 @@ def _slabs(heights: FloatArray, grid: Grid, threads: int) -> list[tuple[int, int
     return list(pairwise(ends))
 
 
-def _vectors(context: Any, builder: Any, signature: Any) -> tuple[Any, Any]:
-    """Return how code for a processor points to LANES values of an argument, and repeats a number."""
-    from llvmlite import ir  # type: ignore[import-untyped]
-
-    vector, index = ir.VectorType(ir.DoubleType(), LANES), ir.IntType(32)
-    empty = ir.Constant(vector, ir.Undefined)
-    every = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
-
-    def pointer(arguments: Any, which: int, at: Any) -> Any:
-        array = context.make_array(signature.args[which])(context, builder, arguments[which])
-        return builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
-
-    def repeated(number: Any) -> Any:
-        lone = builder.insert_element(empty, number, ir.Constant(index, 0))
-        return builder.shuffle_vector(lone, empty, every)
-
-    return pointer, repeated
-
-
-def _row_added(context: Any, into: Any, at: Any, scale: Any, row: Any, start: Any) -> Any:
-    """
-    Add ``scale * row[start : start + LANES]`` to ``into[at : at + LANES]``; bounds are not checked.
-
-    The compiler makes no vectors of loops of so few steps. Product and sum
-    are rounded each, so that every processor gives the same bits.
-    """
-    from numba import types
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, repeated = _vectors(context, builder, signature)
-        target = pointer(arguments, 0, arguments[1])
-        weights = builder.load(pointer(arguments, 3, arguments[4]), align=8)
-        more = builder.fmul(repeated(arguments[2]), weights)
-        builder.store(builder.fadd(builder.load(target, align=8), more), target, align=8)
-        return context.get_dummy_value()
-
-    return types.void(into, at, scale, row, start), code
-
-
-def _rows_mixed(
-    context: Any, into: Any, at: Any, one: Any, two: Any, table: Any, first: Any, second: Any
-) -> Any:
-    """Set LANES values to ``one * table[first :] + two * table[second :]``; as `_row_added`."""
-    from numba import types
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, repeated = _vectors(context, builder, signature)
-        parts = [
-            builder.fmul(repeated(scale), builder.load(pointer(arguments, 4, start), align=8))
-            for scale, start in zip(arguments[2:4], arguments[5:], strict=True)
-        ]
-        builder.store(builder.fadd(*parts), pointer(arguments, 0, arguments[1]), align=8)
-        return context.get_dummy_value()
-
-    return types.void(into, at, one, two, table, first, second), code
-
-
-_add_row: Any = intrinsic(_row_added)
-_mix_rows: Any = intrinsic(_rows_mixed)
-
-
 @_compiled
 def _weigh(
-    place: float, scale: float, table: FloatArray, rows: int, lanes: int, weights: FloatArray
+    place: float,
+    scale: float,
+    table: FloatArray,
+    size: tuple[int, int, int],
+    weights: FloatArray,
+    to: int,
 ) -> None:
-    """Read the weights of a window from its flat table, linear between rows."""
+    """Read the weights of a window, after some zeros, from its flat table, linear between rows."""
+    rows, lanes, zeros = size
     row = int(place * rows)
     part = place * rows - row
     one, two = scale * (1.0 - part), scale * part
     for c in range(0, lanes, LANES):
-        at = row * lanes + c
-        _mix_rows(weights, c, one, two, table, at, at + lanes)
+        # The zeros are those at the end of the row before.
+        at = (row + 1) * lanes + c - zeros
+        mix_rows(weights, to + c, one, two, table, at, at + lanes)
 
 
 @_compiled
@@ -177,12 +109,133 @@ def _holds(x: float, y: float, z: float, width: int, shape: tuple[int, int, int]
 
 
 @_compiled
+def _place(
+    point: FloatArray, frame: tuple[float, float, float, float], half: float
+) -> tuple[float, float, float]:
+    """Return where the window of a point starts on the lattice."""
+    x0, y0, z0, h = frame
+    inverse = 1.0 / h
+    x, y, z = (point[0] - x0) * inverse, (point[1] - y0) * inverse, (point[2] - z0) * inverse
+    return x - half, y - half, z - half
+
+
+@_compiled
+def _count_layers(
+    block: FloatArray,
+    beads: IntArray,
+    frame: tuple[float, float, float, float],
+    width: int,
+    shape: tuple[int, int, int],
+    planes: tuple[int, int],
+) -> tuple[int, IntArray, int]:
+    """Return the first layer of cells that reaches some planes, where points of layers end, and how many are outside."""
+    first, last = max(planes[0] - width + 1, 0), min(planes[1], shape[2] - width + 1)
+    ends = np.zeros(max(last - first, 1) + 1, dtype=np.int64)
+    half, outside = 0.5 * (width - 2), 0
+    for i in range(block.shape[0]):
+        for b in range(beads.shape[0]):
+            x, y, z = _place(block[i, beads[b]], frame, half)
+            if not _holds(x, y, z, width, shape):
+                outside += 1
+            elif first <= int(z) < last:
+                ends[int(z) - first + 1] += 1
+    for layer in range(1, ends.shape[0]):
+        ends[layer] += ends[layer - 1]
+    return first, ends, outside
+
+
+@_compiled
+def _fill_layers(
+    block: FloatArray,
+    beads: IntArray,
+    frame: tuple[float, float, float, float],
+    size: tuple[int, int],
+    shape: tuple[int, int, int],
+    layers: tuple[int, IntArray],
+    points: tuple[Float32Array, IntArray],
+) -> None:
+    """Set the points of each layer: places in cells; brick, row, cell in the brick, and bead."""
+    width, brick = size
+    first, ends = layers
+    places, cells = points
+    half, following = 0.5 * (width - 2), ends.copy()
+    for i in range(block.shape[0]):
+        for b in range(beads.shape[0]):
+            x, y, z = _place(block[i, beads[b]], frame, half)
+            layer = int(max(z, -1.0)) - first if _holds(x, y, z, width, shape) else -1
+            if 0 <= layer < ends.shape[0] - 1:
+                at = following[layer]
+                following[layer] += 1
+                ix, iy = int(x), int(y)
+                places[at, 0], places[at, 1], places[at, 2] = x - ix, y - iy, z - int(z)
+                cells[at, 0], cells[at, 1] = ix // brick, iy
+                cells[at, 2], cells[at, 3] = ix % brick, b
+
+
+@_compiled
+def _sorted(came: IntArray, keys: IntArray, sizes: IntArray, out: IntArray) -> None:
+    """Sort numbers of points by their keys; those with the same key stay in their order."""
+    sizes[:] = 0
+    for at in range(came.shape[0]):
+        sizes[keys[at] + 1] += 1
+    for key in range(1, sizes.shape[0]):
+        sizes[key] += sizes[key - 1]
+    for at in range(came.shape[0]):
+        key = keys[came[at]]
+        out[sizes[key]] = came[at]
+        sizes[key] += 1
+
+
+@_compiled
+def _add_layer(
+    order: IntArray,
+    points: tuple[Float32Array, IntArray],
+    mass: FloatArray,
+    size: tuple[int, IntArray],
+    table: FloatArray,
+    weights: FloatArray,
+    lattice: FloatArray,
+    planes: tuple[int, int],
+) -> None:
+    """Add the windows of one layer to some planes; `size` is the layer, and rows left out of windows."""
+    places, cells = points
+    layer, skipped = size
+    width = skipped.shape[0]
+    row, rows, lanes = lattice.shape[2], table.shape[0] - 3, table.shape[1]
+    flat, values = lattice.reshape(-1), table.reshape(-1)
+    at = 0
+    while at < order.shape[0]:
+        x, y = cells[order[at], 0], cells[order[at], 1]
+        count = 0
+        while count < _TOGETHER and at < order.shape[0]:
+            i = order[at]
+            if cells[i, 0] != x or cells[i, 1] != y:
+                break
+            to, scale = 3 * lanes * count, mass[cells[i, 3]]
+            _weigh(places[i, 0], 1.0, values, (rows, lanes, cells[i, 2]), weights, to)
+            _weigh(places[i, 1], 1.0, values, (rows, lanes, 0), weights, to + lanes)
+            _weigh(places[i, 2], scale, values, (rows, lanes, 0), weights, to + 2 * lanes)
+            count += 1
+            at += 1
+        for p in range(max(layer, planes[0]), min(layer + width, planes[1])):
+            start = (p * lattice.shape[1] + y) * row + x * (lanes - width + 1)
+            rest = width - 2 * skipped[p - layer]
+            start, y_first = start + skipped[p - layer] * row, lanes + skipped[p - layer]
+            tile = rest if rest <= TILE_ROWS[-1] else LANES
+            for q in range(0, rest, tile):
+                for c in range(0, lanes, LANES):
+                    rows_of_tile = (start + q * row + c, row, min(tile, rest - q))
+                    at_once = (count, 3 * lanes, c, y_first + q, 2 * lanes + p - layer)
+                    add_tile(flat, rows_of_tile, weights, at_once)
+
+
+@_compiled
 def _spread(
     block: FloatArray,
     beads: IntArray,
     mass: FloatArray,
     frame: tuple[float, float, float, float],
-    size: tuple[int, int],
+    size: tuple[int, IntArray],
     table: FloatArray,
     lattice: FloatArray,
     planes: tuple[int, int],
@@ -191,48 +244,38 @@ def _spread(
     Add windows to some planes; return how many beads have none all inside.
 
     `frame` is the first point of the lattice and the voxel, `size` how many
-    points of a row count and the width of windows.
+    points of a row count, and how many rows of each plane of a window do not,
+    on either side.
+
+    Beads are sorted: by layers of cells, in a layer by rows, in a row by bricks
+    of cells whose windows fit in the same lanes. What those of a brick add is
+    summed before it is added to the lattice, which is large, and far away.
     """
-    x0, y0, z0, h = frame
-    nx, width = size
-    low, high = planes
-    nz, ny, row = lattice.shape
-    rows, lanes = table.shape[0] - 2, table.shape[1]
-    flat, weights, inverse, half = (
-        lattice.reshape(-1),
-        table.reshape(-1),
-        1.0 / h,
-        0.5 * (width - 2),
-    )
-    wx, wy, wz = np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    outside = 0
-    # Where the lattice is larger than caches, few beads of all models at a time: their windows
-    # stay near. Else more, since windows that overlap wait for each other.
-    some = _BEADS[0] if lattice.size <= _NEAR else _BEADS[1]
-    for start in range(0, beads.shape[0], some):
-        for i in range(block.shape[0]):
-            for b in range(start, min(start + some, beads.shape[0])):
-                bead = beads[b]
-                x = (block[i, bead, 0] - x0) * inverse - half
-                y = (block[i, bead, 1] - y0) * inverse - half
-                z = (block[i, bead, 2] - z0) * inverse - half
-                if not _holds(x, y, z, width, (nx, ny, nz)):
-                    outside += 1
-                    continue
-                ix, iy, iz = int(x), int(y), int(z)
-                if iz >= high or iz + width <= low:
-                    continue
-                _weigh(x - ix, 1.0, weights, rows, lanes, wx)
-                _weigh(y - iy, 1.0, weights, rows, lanes, wy)
-                _weigh(z - iz, mass[b], weights, rows, lanes, wz)
-                for p in range(max(iz, low), min(iz + width, high)):
-                    at = (p * ny + iy) * row + ix
-                    plane = wz[p - iz]
-                    for q in range(width):
-                        for c in range(0, lanes, LANES):
-                            _add_row(flat, at + c, plane * wy[q], wx, c)
-                        at += row
-    return outside
+    lanes, width = table.shape[1], size[1].shape[0]
+    shape = (size[0], lattice.shape[1], lattice.shape[0])
+    first, ends, outside = _count_layers(block, beads, frame, width, shape, planes)
+    places = np.empty((ends[-1], 3), dtype=np.float32)
+    cells = np.empty((ends[-1], 4), dtype=np.int32)
+    bricks = (width, lanes - width + 1)
+    _fill_layers(block, beads, frame, bricks, shape, (first, ends), (places, cells))
+    most = 0
+    for i in range(1, ends.shape[0]):
+        most = max(most, ends[i] - ends[i - 1])
+    one, two = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    order = np.empty(most, dtype=np.int32)
+    for i in range(most):
+        one[i] = i
+    sizes = np.empty(max(shape) + 1, dtype=np.int64)
+    weights = np.empty(3 * lanes * _TOGETHER)
+    for i in range(ends.shape[0] - 1):
+        low, high = ends[i], ends[i + 1]
+        count, layer = high - low, (places[low:high], cells[low:high])
+        _sorted(one[:count], cells[low:high, 0], sizes, two[:count])
+        _sorted(two[:count], cells[low:high, 1], sizes, order[:count])
+        _add_layer(
+            order[:count], layer, mass, (first + i, size[1]), table, weights, lattice, planes
+        )
+    return int(outside)
 
 
 @_compiled
@@ -299,55 +342,6 @@ def _splat_outside(
             z = (point[2] - first[2]) * inverse - half
             if not _holds(x, y, z, width, (nx, ny, nz)):
                 _add_gaussian(point, mass[b], first, h, sigma, profiles, out)
-
-
-@_compiled
-def _add_pairs(part: FloatArray, at: int, step: int, taps: FloatArray, total: FloatArray) -> None:
-    """Add the values `step`, 2 `step`, ... before and after those from `at` on; four taps at once."""
-    n = total.shape[0]
-    for j in range(1, taps.shape[0], 4):
-        t1, t2, t3, t4 = taps[j], taps[j + 1], taps[j + 2], taps[j + 3]
-        d1, d2, d3, d4 = j * step, (j + 1) * step, (j + 2) * step, (j + 3) * step
-        b1, a1 = part[at - d1 : at - d1 + n], part[at + d1 : at + d1 + n]
-        b2, a2 = part[at - d2 : at - d2 + n], part[at + d2 : at + d2 + n]
-        b3, a3 = part[at - d3 : at - d3 + n], part[at + d3 : at + d3 + n]
-        b4, a4 = part[at - d4 : at - d4 + n], part[at + d4 : at + d4 + n]
-        for c in range(n):
-            near = t1 * (b1[c] + a1[c]) + t2 * (b2[c] + a2[c])
-            total[c] += near + (t3 * (b3[c] + a3[c]) + t4 * (b4[c] + a4[c]))
-
-
-@_compiled
-def _filter_columns(lattice: FloatArray, taps: FloatArray, start: int, stop: int) -> None:
-    """Convolve along the middle axis, some columns of the last at a time."""
-    reach, n = taps.shape[0] - 1, lattice.shape[1]
-    part = np.zeros((n + 2 * reach, _COLUMNS))
-    flat, total = part.reshape(-1), np.empty(_COLUMNS)
-    for a in range(lattice.shape[0]):
-        for left in range(start, stop, _COLUMNS):
-            width = min(_COLUMNS, stop - left)
-            low, high = n, -1
-            for k in range(n):
-                part[k + reach, :width] = lattice[a, k, left : left + width]
-                if part[k + reach].any():
-                    low, high = min(low, k), k
-            for k in range(max(low - reach, 0), min(high + reach + 1, n)):
-                total[:] = taps[0] * part[k + reach]
-                _add_pairs(flat, (k + reach) * _COLUMNS, _COLUMNS, taps, total)
-                lattice[a, k, left : left + width] = total[:width]
-
-
-@_compiled
-def _filter_rows(rows: FloatArray, taps: FloatArray) -> None:
-    """Convolve along the last axis."""
-    reach, n = taps.shape[0] - 1, rows.shape[1]
-    part = np.zeros(n + 2 * reach)
-    for a in range(rows.shape[0]):
-        row = rows[a]
-        if row.any():
-            part[reach : reach + n] = row
-            row *= taps[0]
-            _add_pairs(part, reach, 1, taps, row)
 
 
 @_compiled

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute._density_window import CUT, SPLINE, splines
+from congruence.compute._density_window import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray, IntArray
 
 _CELL = 8
+_NARROW = 5
 _POINTS = 1 << 14
 _FAR = 1e9
 _COLUMNS = 512
@@ -39,7 +40,7 @@ def add(
     threads: int,
 ) -> None:
     """
-    Add splines to the lattice; with other windows the Gaussians themselves.
+    Add narrow windows to the lattice; in place of others the Gaussians themselves.
 
     Those are added by one matrix product for all points of one cell of the
     grid, and their windows are those of the cell: a little more of each
@@ -47,31 +48,43 @@ def add(
     """
     first, chosen = np.array(grid.origin), block[:, beads]
     points, masses = chosen.reshape(-1, 3), np.tile(mass, len(block))
-    if window.kind == "spline":
-        inside = _deposit(points, masses, grid, lattice)
+    if window.kind == "kaiser" and window.width <= _NARROW:
+        inside = _deposit(points, masses, grid, window, lattice)
         points, masses = points[~inside], masses[~inside]
     if len(points):
         out = lattice if window.kind == "gaussian" else extra()
         _splat(points, masses, first, grid.voxel, window.sigma, out[:, :, : grid.shape[0]])
 
 
-def _deposit(points: FloatArray, masses: FloatArray, grid: Grid, lattice: FloatArray) -> BoolArray:
+def _deposit(
+    points: FloatArray, masses: FloatArray, grid: Grid, window: Window, lattice: FloatArray
+) -> BoolArray:
     """Spread masses on the lattice; return which are all inside."""
-    places = (points - np.array(grid.origin)) / grid.voxel - 0.5 * (SPLINE - 2)
+    width = window.width
+    places = (points - np.array(grid.origin)) / grid.voxel - 0.5 * (width - 2)
     places = np.clip(places, -_FAR, _FAR)
     corner = np.floor(places)
-    inside: BoolArray = ((corner >= 0) & (corner + SPLINE <= np.array(grid.shape))).all(axis=1)
+    inside: BoolArray = ((corner >= 0) & (corner + width <= np.array(grid.shape))).all(axis=1)
     places, corner, masses = places[inside], corner[inside].astype(np.int64), masses[inside]
     flat = lattice.reshape(-1)
-    around = _offsets((SPLINE,) * 3, lattice.shape)
+    around = _offsets((width,) * 3, lattice.shape)
     for part in _parts(len(masses)):
-        wx, wy, wz = splines(places[part] - corner[part]).transpose(1, 0, 2)
+        wx, wy, wz = _weights(places[part] - corner[part], window).transpose(1, 0, 2)
         plane = (wz * masses[part, None])[:, :, None] * wy[:, None, :]
         weights = plane[:, :, :, None] * wx[:, None, None, :]
         x, y, z = corner[part].T
         at = (z * lattice.shape[1] + y) * lattice.shape[2] + x
         _scatter(flat, at[:, None] + around, weights)
     return inside
+
+
+def _weights(places: FloatArray, window: Window) -> FloatArray:
+    """Read the weights of windows from their table, linear between rows."""
+    table = window.table[1:, : window.width]
+    row, part = np.divmod(places * (len(table) - 2), 1.0)
+    at, part = row.astype(np.int64), part[..., None]
+    weights: FloatArray = (1.0 - part) * table[at] + part * table[at + 1]
+    return weights
 
 
 def smooth(lattice: FloatArray, taps: FloatArray, threads: int) -> None:

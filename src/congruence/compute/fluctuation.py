@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute.superpose import optimal_rotations
+from congruence.compute.fluctuation_sums import (
+    BlockSums,
+    beads_in_order,
+    neighbour_triples,
+    shares,
+)
 from congruence.core.precision import Fluctuation, Patch
 from congruence.core.results import Alignment
 from congruence.core.sources import as_source
 from congruence.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from congruence.compute.fluctuation_sums import Sums
     from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
     from congruence.typing import BoolArray, FloatArray, IntArray
@@ -31,7 +35,6 @@ HIGH_PRECISION = 5.0
 LOW_PRECISION = 15.0
 RIGID = 0.02
 
-_BLOCK = 1 << 22
 _ROUNDS = 100
 _SETTLED = 1e-6
 
@@ -44,6 +47,7 @@ def fluctuation(
     center: int,
     on: IntArray | None = None,
     weights: FloatArray | None = None,
+    sums: Sums | None = None,
 ) -> Fluctuation:
     """
     Compute the RMSF of every bead.
@@ -66,6 +70,9 @@ def fluctuation(
         Beads that are superposed or centred on; all by default.
     weights : ndarray, dtype=float64, shape=(n,), optional
         Weights of the superposition; residues per bead by default.
+    sums : Sums, optional
+        What sums over blocks of the same models in the same way; by default
+        `congruence.compute.fluctuation_sums.BlockSums`, one block after the other.
 
     Returns
     -------
@@ -92,79 +99,58 @@ def fluctuation(
     if not m or n != len(topology) or not 0 <= center < m:
         raise ShapeError(f"{m} models of {n} beads, center {center}, {len(topology)} beads named")
     given = topology.residue_counts.astype(np.float64) if weights is None else weights
-    fit = _Fit(source, mode, np.arange(n) if on is None else on, given)
-    mean, rounds = fit.settle(center)
-    total = np.zeros(n)
-    for block in fit.placed(mean):
-        total += ((block - mean) ** 2).sum(axis=(0, 2))
+    over = np.arange(n) if on is None else on
+    if sums is None:
+        sums = BlockSums(source, topology, alignment=mode, on=over, weights=given)
+    middle = np.asarray(source.read(center, center + 1)[0], np.float64)
+    mean, rounds = _settle(sums, mode, middle, m, (over, shares(given, over)))
+    squares, apart = np.zeros(n), np.zeros(n)
+    low, high = np.full((3, n), np.inf), np.full((3, n), -np.inf)
+    for found in sums("moves", mean, middle):
+        squares += found[0]
+        apart += found[1]
+        low, high = np.minimum(low, found[2:5]), np.maximum(high, found[5:])
+    deviations = np.zeros(n)
+    for found in sums("deviations", middle, apart / m):
+        deviations += found
     return Fluctuation(
-        rmsf=np.sqrt(total / m),
-        compat=_compat(source, center),
+        rmsf=np.sqrt(squares / m),
+        compat=np.sqrt(deviations / m),
         mean=mean,
-        rigid=_rigid(source, topology),
+        rigid=_rigid(low, high, topology, m),
         models=m,
         alignment=str(mode),
         iterations=rounds,
     )
 
 
-class _Fit:
-    """Lays models on a mean, block by block."""
-
-    def __init__(
-        self, source: CoordinateSource, mode: Alignment, on: IntArray, weights: FloatArray
-    ) -> None:
-        self.source, self.mode, self.on = source, mode, on
-        chosen = np.asarray(weights, np.float64)[on]
-        if not len(on) or not chosen.sum() > 0:
-            raise ShapeError(
-                f"the weights of all {len(on)} superposed beads are zero",
-                hint="Give at least one of them a positive weight.",
-            )
-        self.share = chosen / chosen.sum()
-
-    def settle(self, center: int) -> tuple[FloatArray, int]:
-        """Return the mean that models are laid on, and the rounds that it took."""
-        m = self.source.shape[0]
-        mean = np.asarray(self.source.read(center, center + 1)[0], np.float64)
-        for done in range(1, _ROUNDS + 1):
-            total = np.zeros_like(mean)
-            for block in self.placed(mean):
-                total += block.sum(axis=0)
-            before, mean = mean, total / m
-            if self.mode is Alignment.NONE:
-                return mean, 0
-            moved = np.sqrt(((mean - before)[self.on] ** 2).sum(axis=1) @ self.share)
-            if moved < _SETTLED or self.mode is Alignment.CENTER:
-                return mean, done
-        return mean, _ROUNDS
-
-    def placed(self, mean: FloatArray) -> Iterator[FloatArray]:
-        """Yield the models laid on a mean."""
-        for block in _blocks(self.source):
-            if self.mode is Alignment.NONE:
-                yield block
-                continue
-            at = self.share @ block[:, self.on]
-            to = self.share @ mean[self.on]
-            shifted = block - at[:, None]
-            if self.mode is Alignment.SUPERPOSE:
-                target = (mean[self.on] - to) * self.share[:, None]
-                rotation, _ = optimal_rotations(target.T @ shifted[:, self.on])
-                shifted = shifted @ rotation.swapaxes(1, 2)
-            yield shifted + to
+def _settle(
+    sums: Sums, mode: Alignment, start: FloatArray, m: int, fit: tuple[IntArray, FloatArray]
+) -> tuple[FloatArray, int]:
+    """Return the mean that models are laid on, and the rounds that it took."""
+    on, share = fit
+    mean = start
+    for done in range(1, _ROUNDS + 1):
+        total = np.zeros_like(mean)
+        for found in sums("places", mean):
+            total += found
+        before, mean = mean, total / m
+        if mode is Alignment.NONE:
+            return mean, 0
+        moved = np.sqrt(((mean - before)[on] ** 2).sum(axis=1) @ share)
+        if moved < _SETTLED or mode is Alignment.CENTER:
+            return mean, done
+    return mean, _ROUNDS
 
 
-def _blocks(source: CoordinateSource) -> Iterator[FloatArray]:
-    m, n, _ = source.shape
-    step = max(1, _BLOCK // (3 * n))
-    for start in range(0, m, step):
-        block = np.asarray(source.read(start, min(m, start + step)), np.float64)
-        if not np.isfinite(block).all():
-            raise ShapeError(
-                f"models {start} to {start + len(block) - 1} hold coordinates that are not finite"
-            )
-        yield block
+def _rigid(low: FloatArray, high: FloatArray, topology: Topology, models: int) -> BoolArray:
+    """Find beads that keep their distances to the next two beads of their molecule."""
+    rigid = np.zeros(len(topology), dtype=np.bool_)
+    triples = neighbour_triples(topology)
+    if models > 1 and len(triples):
+        kept = high[:, : len(triples)] - low[:, : len(triples)] < RIGID
+        rigid[triples[kept.all(axis=0)]] = True
+    return rigid
 
 
 def compat_rmsf(coordinates: FloatArray, center: int) -> FloatArray:
@@ -196,53 +182,6 @@ def compat_rmsf(coordinates: FloatArray, center: int) -> FloatArray:
     distances = np.sqrt(((coordinates - coordinates[center]) ** 2).sum(axis=2))
     values: FloatArray = distances.std(axis=0)
     return values
-
-
-def _compat(source: CoordinateSource, center: int) -> FloatArray:
-    (middle,) = np.asarray(source.read(center, center + 1), np.float64)
-
-    def mean(of: Callable[[FloatArray], FloatArray]) -> FloatArray:
-        total = np.zeros(source.shape[1])
-        for block in _blocks(source):
-            total += of(np.sqrt(((block - middle) ** 2).sum(axis=2))).sum(axis=0)
-        return total / source.shape[0]
-
-    average = mean(lambda distances: distances)
-    values: FloatArray = np.sqrt(mean(lambda distances: (distances - average) ** 2))
-    return values
-
-
-def _rigid(source: CoordinateSource, topology: Topology) -> BoolArray:
-    """Find beads that keep their distances to the next two beads of their molecule."""
-    rigid = np.zeros(len(topology), dtype=np.bool_)
-    if source.shape[0] < 2:
-        return rigid
-    triples = _triples(topology)
-    if not len(triples):
-        return rigid
-    low = np.full((3, len(triples)), np.inf)
-    high = -low
-    for block in _blocks(source):
-        for side, (i, j) in enumerate(((0, 1), (1, 2), (0, 2))):
-            vectors = block[:, triples[:, i]] - block[:, triples[:, j]]
-            lengths = np.sqrt((vectors**2).sum(axis=2))
-            np.minimum(low[side], lengths.min(axis=0), out=low[side])
-            np.maximum(high[side], lengths.max(axis=0), out=high[side])
-    rigid[triples[((high - low) < RIGID).all(axis=0)]] = True
-    return rigid
-
-
-def _triples(topology: Topology) -> IntArray:
-    found = []
-    for molecule in dict.fromkeys(topology.molecule_index.tolist()):
-        beads = _in_order(topology, molecule)
-        found += list(zip(beads, beads[1:], beads[2:], strict=False))
-    return np.array(found, dtype=np.int64).reshape(-1, 3)
-
-
-def _in_order(topology: Topology, molecule: int) -> list[int]:
-    beads = np.flatnonzero(topology.molecule_index == molecule).tolist()
-    return sorted(beads, key=lambda i: topology.residues[i])
 
 
 def patches(
@@ -301,7 +240,7 @@ def patches(
     kinds = np.where(rmsf <= high, "high", np.where(rmsf >= low, "low", ""))
     found = []
     for molecule in dict.fromkeys(topology.molecule_index.tolist()):
-        beads = [i for i in _in_order(topology, molecule) if topology.residues[i]]
+        beads = [i for i in beads_in_order(topology, molecule) if topology.residues[i]]
         start = 0
         for at in range(1, len(beads) + 1):
             if at == len(beads) or kinds[beads[at]] != kinds[beads[start]]:

@@ -20,8 +20,18 @@ class Reordered(Ensemble):
     """
     Models read in another order than they lie in.
 
-    `coordinates` are those of the ensemble that was reordered; `read` and the
-    table are in the new order.
+    Parameters
+    ----------
+    coordinates : ndarray, dtype=float64, shape=(m,n,3)
+        Bead centres in Å, in the old order.
+    topology : Topology
+        The *n* beads.
+    models : ModelTable
+        The *m* rows, in the new order.
+    origin : Origin, optional
+        How the models were chosen and read.
+    order : ndarray, dtype=int64, shape=(m,)
+        Which model comes first, second, ...
     """
 
     order: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

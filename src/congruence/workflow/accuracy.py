@@ -13,6 +13,7 @@ from congruence.core.selection import Selection, Term, parse
 from congruence.errors import SelectionError
 from congruence.workflow.member_sets import read_sets
 from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -206,6 +207,7 @@ def accuracy_of_results(
     *,
     force: bool = False,
     reporter: Reporter | None = None,
+    resources: Resources | None = None,
 ) -> AccuracyReport:
     """
     Compute the accuracy of clusters that were written before.
@@ -226,6 +228,9 @@ def accuracy_of_results(
         Replace an earlier result of congruence.
     reporter : Reporter, optional
         Told of progress.
+    resources : Resources, optional
+        What reads the members; comparing each with one structure takes less
+        time than sending it somewhere, and is done here.
 
     Returns
     -------
@@ -244,17 +249,18 @@ def accuracy_of_results(
     from congruence.io.reference import read_reference, split_frame
     from congruence.workflow.folder import check_target, result_folder
 
-    reporter = reporter or Silent()
+    reporter, resources = reporter or Silent(), resources or Resources()
     if out is not None:
         check_target(out, force=force)
     known = read_reference(*split_frame(reference))
     # Of the run only weights count here: members are compared with the reference, not in pairs.
-    sets, spread = read_sets(paths, dict(run), alignment_needed=False)
+    with resources.kept(out, reporter.say):
+        sets, spread = read_sets(paths, dict(run), alignment_needed=False, engine=resources.engine)
     report = measure_accuracy(sets, spread, known, options)
     _tell(report, reporter)
     if out is not None:
         with result_folder(out, force=force) as partial:
-            _write(report, partial, paths)
+            _write(report, partial, paths, resources.engine_kind)
     return report
 
 
@@ -343,7 +349,7 @@ def _placement_data(found: PlacementError) -> dict[str, Any]:
     }
 
 
-def _write(report: AccuracyReport, out: Path, paths: Sequence[Path]) -> None:
+def _write(report: AccuracyReport, out: Path, paths: Sequence[Path], engine: str) -> None:
     from congruence.io.store import write_csv, write_json
     from congruence.workflow.folder import RUN_JSON
 
@@ -376,6 +382,7 @@ def _write(report: AccuracyReport, out: Path, paths: Sequence[Path]) -> None:
         "versions": versions(),
         "command": "accuracy",
         "inputs": [*map(str, paths), report.reference],
+        "engine": engine,
         "seed": report.options.seed,
         "files": ["accuracy.csv", "accuracy.json", "placement.csv"],
     }

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import logging
 import os
+import pkgutil
 import socket
 import tempfile
+import time
 import uuid
 from collections import deque
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from congruence.core.provenance import counted
-from congruence.errors import ConfigError, InputError
+from congruence.errors import ConfigError
+from congruence.workflow.dask_futures import Call, other_workers, refuse, result, submit
 from congruence.workflow.dask_scratch import Scratch
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ __all__ = ["Connection", "connected", "keep_engine", "on_engine"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_MOMENT = 2.0
 
 TIMEOUT = 15.0
 """Seconds to wait for a scheduler to answer."""
@@ -77,6 +81,7 @@ class Connection:
         self._client: Any = None
         self._cluster: Any = None
         self._scratch: Scratch | None = None
+        self._asked, self._threads = float("-inf"), 0
 
     @property
     def client(self) -> Any:
@@ -104,8 +109,12 @@ class Connection:
 
     @property
     def threads(self) -> int:
-        """Threads of all workers that are there now."""
-        return sum(int(count) for count in self.client.nthreads().values())
+        """Threads of all workers that are there; asked for every two seconds at most."""
+        now = time.monotonic()
+        if now > self._asked + _MOMENT:
+            self._asked = now
+            self._threads = sum(int(count) for count in self.client.nthreads().values())
+        return self._threads
 
     def _connect(self) -> None:
         distributed = _distributed()
@@ -129,26 +138,11 @@ class Connection:
             self._say(
                 f"Dask cluster on {where}: waiting for its first worker; dashboard {dashboard}"
             )
-        ask = importlib.metadata.version, "congruence"
+        ask = pkgutil.resolve_name, "congruence:__version__"
         first = self._client.submit(*ask, key=f"hello-{uuid.uuid4().hex[:8]}", pure=False)
-        wrong = []
-        if first.exception() is not None:
-            wrong = ["a worker has no congruence"]
-        else:
-            mine = importlib.metadata.version("congruence")
-            for worker, found in sorted(self._client.run(*ask, on_error="return").items()):
-                if found != mine:
-                    what = (
-                        "no congruence" if isinstance(found, Exception) else f"congruence {found}"
-                    )
-                    wrong.append(f"{worker} has {what}")
-        if wrong:
-            raise ConfigError(
-                f"Dask workers do not have the congruence of this job: {wrong[0]}"
-                + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
-                hint="Install 'congruence[dask]' of the same version in the environment of the "
-                "workers.",
-            )
+        first.exception()  # what it is, all workers are asked
+        refuse(other_workers(self._client))
+        self._asked = float("-inf")
         there = counted(self.threads, "worker thread")
         self._say(f"Dask cluster on {where}: {there}; dashboard {dashboard}")
 
@@ -171,7 +165,7 @@ class Connection:
         function: Callable[..., R],
         calls: Iterable[tuple[str, tuple[Any, ...]]],
         *,
-        window: int | None = None,
+        window: Callable[[], int] | None = None,
     ) -> Generator[R, None, None]:
         """
         Run tasks and yield their results in order.
@@ -182,8 +176,9 @@ class Connection:
             Of an importable module; its results should be small.
         calls : iterable of (str, tuple)
             Name of each task for the dashboard, and its arguments.
-        window : int, optional
-            Tasks handed in ahead of the first one that is not done; all by default.
+        window : callable, optional
+            Gives how many tasks are handed in ahead of the first one that is not
+            done; all by default.
 
         Yields
         ------
@@ -195,25 +190,62 @@ class Connection:
         CongruenceError
             What a task has raised, or that the cluster has lost it.
         """
+        several = (Call(function, name, words) for name, words in calls)
+        with closing(self.run(several, window=window)) as running:
+            for _, found in running:
+                yield found
+
+    def run(
+        self, calls: Iterable[Call], *, window: Callable[[], int] | None = None
+    ) -> Generator[tuple[Call, Any], None, None]:
+        """
+        Run tasks that may wait for each other, and yield them in order.
+
+        Parameters
+        ----------
+        calls : iterable of Call
+            Each after those that it waits for.
+        window : callable, optional
+            As for `results`.
+
+        Yields
+        ------
+        call : Call
+            In the order given; what it spends is empty now.
+        result : Any
+            Of the task.
+
+        Raises
+        ------
+        CongruenceError
+            As for `results`.
+        """
         client, token = self.client, uuid.uuid4().hex[:8]
         coming = iter(calls)
-        waiting: deque[tuple[str, Any]] = deque()
+        waiting: deque[tuple[Call, Any]] = deque()
+        kept: dict[str, tuple[Any, int]] = {}  # futures that later calls wait for, and how many
         try:
             while True:
-                while window is None or len(waiting) < window:
+                while window is None or len(waiting) < window():
                     call = next(coming, None)
                     if call is None:
                         break
-                    name, words = call
                     # Names are those of the job alone: another one may use the same scheduler.
-                    future = client.submit(function, *words, key=f"{name}-{token}", pure=False)
-                    waiting.append((name, future))
+                    future = submit(client, call, token, [kept[name][0] for name in call.after])
+                    waiting.append((call, future))
+                    for name in call.after:
+                        _follow(kept, name)
+                    if call.followers:
+                        kept[call.name] = future, call.followers
                 if not waiting:
                     return
-                name, future = waiting.popleft()
-                yield _result(name, future)
+                call, future = waiting.popleft()
+                found = result(client, call.name, future)
+                for path in call.spends:
+                    path.open("wb").close()
+                yield call, found
         finally:
-            for _, future in waiting:
+            for future in (*(f for _, f in waiting), *(f for f, _ in kept.values())):
                 future.cancel()
 
     def close(self) -> None:
@@ -253,26 +285,11 @@ def _knock(address: str, timeout: float) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout).close()
 
 
-def _result(name: str, future: Any) -> Any:
-    distributed = _distributed()
-    try:
-        return future.result()
-    except distributed.KilledWorker as error:
-        raise InputError(
-            f"the Dask task {name} was lost with several workers, one after the other",
-            hint="The workers may have too little memory, or are killed by the batch system: see "
-            "their logs, give each more memory, or start fewer threads per worker.",
-        ) from error
-    except distributed.CancelledError as error:
-        raise InputError(
-            f"the Dask task {name} was cancelled: the scheduler is gone or was restarted",
-            hint="Start the scheduler again and repeat the command.",
-        ) from error
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"a Dask worker has no module '{error.name}'",
-            hint="Install 'congruence[dask]' in the environment of the workers.",
-        ) from error
+def _follow(kept: dict[str, tuple[Any, int]], name: str) -> None:
+    """Count one call that waits for a task; after the last it is not kept."""
+    future, left = kept.pop(name)
+    if left > 1:
+        kept[name] = future, left - 1
 
 
 _KEPT: dict[str, Connection] = {}

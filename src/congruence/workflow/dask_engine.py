@@ -269,7 +269,7 @@ class _Pass:
         running = self._connection.results(
             dask_tasks.distances,
             ((f"distances-{i}-{j}", (str(self._folder), i, j)) for i, j in squares),
-            window=ahead + _AHEAD * max(self._connection.threads, 1),
+            window=lambda: ahead + _AHEAD * max(self._connection.threads, 1),
         )
         first: dict[str, str] = {}
         computed, before = 0, plan.every - len(plan.tiles)

@@ -13,16 +13,21 @@ import shutil
 import socket
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from congruence.core.ensemble import Ensemble
 from congruence.core.provenance import versions
+from congruence.core.sources import ArraySource
 from congruence.errors import ConfigError, InputError, OutputError
 from congruence.io.store import read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from congruence.core.placement import PlacedModels
     from congruence.core.sources import CoordinateSource
     from congruence.typing import FloatArray
@@ -191,7 +196,7 @@ class Scratch:
                 hint="Choose an output folder on a file system that the workers share.",
             ) from error
         self._shared: dict[int, tuple[object, Path]] = {}
-        self._stages = 0
+        self._stages = self._files = 0
 
     def stage(self, name: str, job: dict[str, Any]) -> Path:
         """
@@ -231,11 +236,12 @@ class Scratch:
         path : Path
             The file.
         """
-        owner = getattr(source, "coordinates", source)
+        owner = _owner(source)
         known = self._shared.get(id(owner))
         if known is not None:
             return known[1]
-        path = self.path / f"coordinates-{len(self._shared)}.npy"
+        path = self.path / f"coordinates-{self._files}.npy"
+        self._files += 1
         m, n, _ = source.shape
         step = max(1, _BLOCK // max(24 * n, 1))
         try:
@@ -249,6 +255,31 @@ class Scratch:
         # Kept with its owner, so that no other object can have the same id.
         self._shared[id(owner)] = (owner, path)
         return path
+
+    @contextmanager
+    def lent(self, source: CoordinateSource) -> Iterator[Path]:
+        """
+        Write coordinates that are needed for a moment.
+
+        Parameters
+        ----------
+        source : CoordinateSource
+            The models, in Å.
+
+        Yields
+        ------
+        path : Path
+            The file, which is removed afterwards unless it was there before.
+        """
+        owner = _owner(source)
+        known = id(owner) in self._shared
+        path = self.share(source)
+        try:
+            yield path
+        finally:
+            if not known:
+                del self._shared[id(owner)]
+                path.unlink(missing_ok=True)
 
     def share_placed(self, placed: PlacedModels, name: str) -> dict[str, Any]:
         """
@@ -287,6 +318,12 @@ class Scratch:
     def remove(self) -> None:
         """Remove the folder, as far as that goes."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _owner(source: CoordinateSource) -> object:
+    """Return the array behind a source that reads it as it is; else the source."""
+    # Others hold an array, too, and read it in another way.
+    return source.coordinates if type(source) in (ArraySource, Ensemble) else source  # type: ignore[attr-defined]
 
 
 _MARKER = ".congruence-dask"

@@ -1,30 +1,45 @@
-"""Reading, densities and precision on a Dask cluster, each with the results of one machine."""
+"""
+Reading, densities and precision on a Dask cluster, each with the results of one machine.
+
+Densities are in `congruence.workflow.dask_maps`, fluctuations in
+`congruence.workflow.dask_moves`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from congruence.core.grid import DensityMap, Grid
-from congruence.core.precision import Fluctuation
-from congruence.core.sources import ArraySource
+import numpy as np
+
+from congruence.core.results import DistanceMatrix
+from congruence.core.sources import ArraySource, CondensedSink
 from congruence.workflow import dask_tasks
 from congruence.workflow.dask_cluster import connected
+from congruence.workflow.dask_maps import cluster_grid, cluster_maps
+from congruence.workflow.dask_moves import set_fluctuations
 from congruence.workflow.dask_scratch import load_array
-from congruence.workflow.dask_words import grid_from, grid_words, metric_words, topology_words
+from congruence.workflow.dask_words import metric_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from congruence.compute.metric import Metric
-    from congruence.core.placement import PlacedModels
-    from congruence.core.results import Alignment
-    from congruence.core.sources import CoordinateSource
-    from congruence.core.topology import Topology
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import FloatArray
 
-__all__ = ["cluster_grid", "cluster_maps", "read_files", "set_fluctuations", "set_squares"]
+__all__ = [
+    "cluster_grid",
+    "cluster_maps",
+    "large_square",
+    "read_files",
+    "set_fluctuations",
+    "set_squares",
+    "takes_long",
+]
 
+_FILES = 100
+"""Files that one task opens."""
+_LONG = 2.0
 _VALUES = 6_000_000
 """Coordinates that one task reads: about half a second."""
 
@@ -75,7 +90,7 @@ def read_files(
     InputError
         If workers do not see the files.
     """
-    tasks = _pieces(files, max(1, _VALUES // max(3 * beads, 1)))
+    tasks = _pieces(files, max(1, _VALUES // max(3 * beads, 1)), _FILES)
     differing: dict[str, None] = {}
     with connected(engine.partition(":")[2]) as connection:
         job = {"first": _absolute(files[0][0]), "resolution": resolution, "state": state}
@@ -102,15 +117,15 @@ def _absolute(path: str) -> str:
 
 
 def _pieces(
-    files: Sequence[tuple[str, Sequence[int]]], most: int
+    files: Sequence[tuple[str, Sequence[int]]], most: int, most_files: int = 1 << 30
 ) -> list[tuple[int, list[tuple[str, list[int]]]]]:
-    """Divide files into tasks of so many frames at most: first row, and frames of files."""
+    """Divide files into tasks of so many frames and files: first row, and frames of files."""
     tasks: list[tuple[int, list[tuple[str, list[int]]]]] = []
     row = room = 0
     for path, frames in files:
         left = [int(frame) for frame in frames]
         while left:
-            if not room:
+            if not room or len(tasks[-1][1]) == most_files:
                 tasks.append((row, []))
                 room = most
             taken, left = left[:room], left[room:]
@@ -119,110 +134,13 @@ def _pieces(
     return tasks
 
 
-def cluster_grid(
-    engine: str,
-    placed: Sequence[PlacedModels],
-    names: Sequence[str],
-    beads: IntArray,
-    shape: Mapping[str, float],
-) -> Grid:
-    """
-    Lay one grid for the densities of several clusters.
-
-    Parameters
-    ----------
-    engine : str
-        ``"dask"`` or ``"dask:ADDRESS"``.
-    placed : sequence of PlacedModels
-        Members of each cluster.
-    names : sequence of str
-        Names of the clusters.
-    beads : ndarray, dtype=int64, shape=(b,)
-        Beads to hold.
-    shape : mapping of str to float
-        ``voxel`` and ``map_resolution`` in Å.
-
-    Returns
-    -------
-    grid : Grid
-        That of one machine.
-    """
-    with connected(engine.partition(":")[2]) as connection:
-        clusters = [
-            connection.scratch.share_placed(p, n) for p, n in zip(placed, names, strict=True)
-        ]
-        job = {"clusters": clusters, "used": beads, **shape}
-        folder = connection.scratch.stage("grid", job)
-        calls = [(f"grid-{name}", (str(folder), at)) for at, name in enumerate(names)]
-        found = list(connection.results(dask_tasks.bounds, calls))
-    return Grid.union([grid_from(words) for words in found])
-
-
-def cluster_maps(
-    engine: str,
-    placed: Sequence[PlacedModels],
-    names: Sequence[str],
-    topology: Topology,
-    selections: Mapping[str, IntArray],
-    *,
-    grid: Grid,
-    map_resolution: float,
-) -> Iterator[dict[str, DensityMap]]:
-    """
-    Compute the densities of several clusters, one task for each selection and cluster.
-
-    Parameters
-    ----------
-    engine : str
-        ``"dask"`` or ``"dask:ADDRESS"``.
-    placed : sequence of PlacedModels
-        Members of each cluster.
-    names : sequence of str
-        Names of the clusters.
-    topology : Topology
-        The beads.
-    selections : mapping of str to ndarray, dtype=int64, shape=(b,)
-        Beads of each map.
-    grid : Grid
-        The grid of all maps.
-    map_resolution : float
-        In Å.
-
-    Yields
-    ------
-    maps : dict of str to DensityMap
-        Of one cluster after the other, in the bytes of one machine.
-    """
-    with connected(engine.partition(":")[2]) as connection:
-        scratch = connection.scratch
-        job = {
-            "clusters": [scratch.share_placed(p, n) for p, n in zip(placed, names, strict=True)],
-            "masses": topology.mass,
-            "selections": dict(selections),
-            "map_resolution": map_resolution,
-        }
-        folder = scratch.stage("density", job)
-        words = grid_words(grid)
-        calls = [
-            (f"density-{cluster}-{name}", (str(folder), at, name, words))
-            for at, cluster in enumerate(names)
-            for name in selections
-        ]
-        models = connection.results(dask_tasks.density, calls)
-        for at in range(len(placed)):
-            maps = {}
-            for number, name in enumerate(selections):
-                count, path = next(models), folder / f"{at}-{number}.npy"
-                maps[name] = DensityMap(name, grid, load_array(path), count)
-                path.unlink(missing_ok=True)
-            yield maps
-
-
 def set_squares(
     engine: str, requests: Sequence[tuple[str, FloatArray, Metric]]
 ) -> Iterator[FloatArray]:
     """
-    Compute all distances within several sets of models, one task for each.
+    Compute all distances within several sets of models.
+
+    One task for each set, or many for one that would take long.
 
     Parameters
     ----------
@@ -236,76 +154,75 @@ def set_squares(
     square : ndarray, dtype=float64, shape=(k,k)
         In Å, in the order of the requests.
     """
-    from congruence.core.results import DistanceMatrix
-
     with connected(engine.partition(":")[2]) as connection:
         from congruence.compute.rectangle import bare_metric
 
         share = connection.scratch.share
+        long = [takes_long(models, metric) for _, models, metric in requests]
+        small = [request for request, many in zip(requests, long, strict=True) if not many]
         described = [
             {"members": str(share(ArraySource(x))), "metric": metric_words(bare_metric(x, metric))}
-            for _, x, metric in requests
+            for _, x, metric in small
         ]
         folder = connection.scratch.stage("precision", {"requests": described})
-        calls = [(f"precision-{r[0]}", (str(folder), at)) for at, r in enumerate(requests)]
-        done = connection.results(dask_tasks.set_distances, calls)
-        for at, ((_, models, metric), _) in enumerate(zip(requests, done, strict=True)):
-            condensed = load_array(folder / f"distances-{at}.npy")
-            yield DistanceMatrix(condensed, len(models), metric.mode).square()
+        calls = [(f"precision-{r[0]}", (str(folder), at)) for at, r in enumerate(small)]
+        made = connection.results(dask_tasks.set_distances, calls)
+        at = 0
+        for (_, models, metric), many in zip(requests, long, strict=True):
+            if many:
+                yield large_square(engine, models, metric)
+                continue
+            next(made)
+            path = folder / f"distances-{at}.npy"
+            yield DistanceMatrix(load_array(path), len(models), metric.mode).square()
+            path.unlink(missing_ok=True)
+            at += 1
 
 
-def set_fluctuations(
-    engine: str,
-    sets: Sequence[tuple[str, CoordinateSource, int]],
-    topology: Topology,
-    *,
-    alignment: Alignment,
-    on: IntArray,
-    weights: FloatArray,
-) -> Iterator[Fluctuation]:
+def takes_long(models: FloatArray, metric: Metric) -> bool:
     """
-    Compute the fluctuation of several sets of models, one task for each.
+    Tell whether all distances of a set take more than two seconds of one core.
+
+    Parameters
+    ----------
+    models : ndarray, dtype=float64, shape=(k,n,3)
+        The models in Å.
+    metric : Metric
+        The definition of the distance.
+
+    Returns
+    -------
+    long : bool
+        Whether they do, as far as that can be told.
+    """
+    from congruence.compute.rectangle import pair_seconds
+
+    pairs = len(models) * (len(models) - 1) // 2
+    return pairs * pair_seconds(models, metric)[0] > _LONG
+
+
+def large_square(engine: str, models: FloatArray, metric: Metric) -> FloatArray:
+    """
+    Compute all distances of a set in tasks of less than a second.
 
     Parameters
     ----------
     engine : str
         ``"dask"`` or ``"dask:ADDRESS"``.
-    sets : sequence of (str, CoordinateSource, int)
-        What to call it, the models (Å), and the position of the center.
-    topology : Topology
-        The beads.
-    alignment : Alignment
-        How models are brought onto the mean.
-    on : ndarray, dtype=int64, shape=(b,)
-        Beads that are superposed or centred on.
-    weights : ndarray, dtype=float64, shape=(n,)
-        Weights of the superposition.
+    models : ndarray, dtype=float64, shape=(k,n,3)
+        The models in Å.
+    metric : Metric
+        The definition of the distance, in indices of beads.
 
-    Yields
-    ------
-    fluctuation : Fluctuation
-        In the order of the sets.
+    Returns
+    -------
+    square : ndarray, dtype=float64, shape=(k,k)
+        In Å; the bytes of `congruence.compute.rmsd.rmsd_matrix`.
     """
-    with connected(engine.partition(":")[2]) as connection:
-        share = connection.scratch.share
-        job: dict[str, Any] = {
-            "requests": [{"members": str(share(x)), "center": center} for _, x, center in sets],
-            "topology": topology_words(topology),
-            "alignment": str(alignment),
-            "on": on,
-            "weights": weights,
-        }
-        folder = connection.scratch.stage("fluctuation", job)
-        calls = [(f"fluctuation-{s[0]}", (str(folder), at)) for at, s in enumerate(sets)]
-        rounds = connection.results(dask_tasks.fluctuations, calls)
-        for at, ((_, models, _), count) in enumerate(zip(sets, rounds, strict=True)):
-            columns = load_array(folder / f"fluctuation-{at}.npy")
-            yield Fluctuation(
-                rmsf=columns[:, 0].copy(),
-                compat=columns[:, 1].copy(),
-                mean=columns[:, 3:].copy(),
-                rigid=columns[:, 2] != 0.0,
-                models=models.shape[0],
-                alignment=str(alignment),
-                iterations=count,
-            )
+    from congruence.workflow.dask_engine import DaskTiler
+
+    address = engine.partition(":")[2]
+    sink = CondensedSink(len(models), np.float64)
+    with connected(address) as connection, connection.scratch.lent(ArraySource(models)):
+        DaskTiler(address)(models, sink, metric, precision="double")
+    return DistanceMatrix(sink.values, len(models), metric.mode).square()

@@ -9,6 +9,8 @@ tile, that tile is not computed again.
 
 from __future__ import annotations
 
+import json
+import pkgutil
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ import numpy as np
 
 from congruence.errors import ConfigError, CongruenceError, MissingDependencyError
 from congruence.workflow.dask_scratch import FileSource, read_job, save_array
-from congruence.workflow.dask_words import grid_from, metric_from, placed_from, topology_from
+from congruence.workflow.dask_words import metric_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,36 @@ if TYPE_CHECKING:
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray
 
-__all__ = ["bounds", "density", "distances", "fluctuations", "read_models", "set_distances"]
+__all__ = ["distances", "perform", "read_models", "set_distances"]
+
+
+def perform(target: str, words: str) -> Any:
+    """
+    Do a task.
+
+    Parameters
+    ----------
+    target : str
+        ``MODULE:FUNCTION``.
+    words : str
+        Its arguments, as JSON.
+
+    Returns
+    -------
+    result : Any
+        What the function returns.
+
+    Raises
+    ------
+    CongruenceError
+        What it raises.
+
+    Examples
+    --------
+    >>> perform("operator:add", "[1, 2]")
+    3
+    """
+    return pkgutil.resolve_name(target)(*json.loads(words))
 
 
 def distances(folder: str, i: int, j: int) -> dict[str, str]:
@@ -192,74 +223,6 @@ def read_models(folder: str, first: int, pieces: list[tuple[str, list[int]]]) ->
     return found
 
 
-def bounds(folder: str, cluster: int) -> dict[str, Any]:
-    """
-    Lay a grid for the densities of one cluster.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    cluster : int
-        Its position.
-
-    Returns
-    -------
-    grid : dict
-        ``origin``, ``shape`` and ``voxel``.
-    """
-    from congruence.compute.density import common_grid
-
-    job = read_job(folder)
-    beads = np.array(job["used"], np.int64)
-    placed = placed_from(job["clusters"][cluster])
-    grid = common_grid(
-        placed, beads=beads, voxel=job["voxel"], map_resolution=job["map_resolution"]
-    )
-    return {"origin": list(grid.origin), "shape": list(grid.shape), "voxel": grid.voxel}
-
-
-def density(folder: str, cluster: int, name: str, grid: dict[str, Any]) -> int:
-    """
-    Compute the density of one selection of one cluster into ``CLUSTER-NUMBER.npy``.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    cluster : int
-        Position of the cluster.
-    name : str
-        Name of the selection.
-    grid : dict
-        As from `bounds`.
-
-    Returns
-    -------
-    models : int
-        Models in the density.
-    """
-    from congruence.compute.density import densities
-    from congruence.compute.rectangle import one_blas_thread
-
-    job = read_job(folder)
-    names = list(job["selections"])
-    placed = placed_from(job["clusters"][cluster])
-    path = Path(folder) / f"{cluster}-{names.index(name)}.npy"
-    if not path.exists():
-        with one_blas_thread():
-            made = densities(
-                placed,
-                np.array(job["masses"], np.float64),
-                {name: np.array(job["selections"][name], np.int64)},
-                grid=grid_from(grid),
-                map_resolution=job["map_resolution"],
-                threads=1,
-            )
-        save_array(path, made[name].values)
-    return placed.shape[0]
-
-
 def set_distances(folder: str, at: int) -> None:
     """
     Compute all distances of one selection within one cluster into ``distances-AT.npy``.
@@ -283,41 +246,6 @@ def set_distances(folder: str, at: int) -> None:
             ).condensed
         ),
     )
-
-
-def fluctuations(folder: str, at: int) -> int:
-    """
-    Compute how much the beads of one cluster move into ``fluctuation-AT.npy``.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    at : int
-        Position of the cluster.
-
-    Returns
-    -------
-    iterations : int
-        Rounds until the mean no longer changed.
-    """
-    from congruence.compute.fluctuation import fluctuation
-    from congruence.compute.rectangle import one_blas_thread
-
-    job = read_job(folder)
-    request = job["requests"][at]
-    with one_blas_thread():
-        found = fluctuation(
-            FileSource(Path(request["members"])),
-            topology_from(job["topology"]),
-            alignment=job["alignment"],
-            center=request["center"],
-            on=np.array(job["on"], np.int64),
-            weights=np.array(job["weights"], np.float64),
-        )
-    columns = np.column_stack([found.rmsf, found.compat, found.rigid, found.mean])
-    save_array(Path(folder) / f"fluctuation-{at}.npy", columns)
-    return found.iterations
 
 
 def _make(path: Path, array: Callable[[], Any]) -> None:

@@ -19,13 +19,19 @@ from congruence.workflow.dask_scratch import FileSource, load_array
 
 if TYPE_CHECKING:
     from congruence.compute.metric import Metric
+    from congruence.core.sources import CoordinateSource
+    from congruence.typing import FloatArray
+    from congruence.workflow.dask_scratch import Scratch
 
 __all__ = [
+    "Stretch",
     "grid_from",
     "grid_words",
+    "members_from",
     "metric_from",
     "metric_words",
     "placed_from",
+    "share_members",
     "topology_from",
     "topology_words",
 ]
@@ -82,7 +88,7 @@ def metric_from(words: dict[str, Any]) -> Metric:
     )
 
 
-def placed_from(words: dict[str, Any]) -> PlacedModels:
+def placed_from(words: dict[str, Any], start: int = 0, stop: int | None = None) -> PlacedModels:
     """
     Return the placed models that were written, on a worker.
 
@@ -90,6 +96,8 @@ def placed_from(words: dict[str, Any]) -> PlacedModels:
     ----------
     words : dict
         From `Scratch.share_placed`.
+    start, stop : int, optional
+        Which of them: the first, and one past the last.
 
     Returns
     -------
@@ -97,7 +105,7 @@ def placed_from(words: dict[str, Any]) -> PlacedModels:
         Reads from the shared files.
     """
     members, rotations, translations, flat = (
-        load_array(Path(words[part]))
+        np.array(load_array(Path(words[part]), mapped=True)[start:stop])
         for part in ("members", "rotations", "translations", "assignments")
     )
     ends = np.cumsum([0, *words["sizes"]]).tolist()
@@ -110,6 +118,88 @@ def placed_from(words: dict[str, Any]) -> PlacedModels:
         for at, beads in enumerate(words["groups"])
     )
     return PlacedModels(FileSource(Path(words["coordinates"])), members, placements, groups)
+
+
+class Stretch:
+    """
+    Some models of a source, one after the other.
+
+    Parameters
+    ----------
+    source : CoordinateSource
+        All models.
+    start, stop : int
+        First model, and one past the last.
+    """
+
+    def __init__(self, source: CoordinateSource, start: int, stop: int) -> None:
+        self._source, self._start = source, start
+        _, n, _ = source.shape
+        self.shape = (stop - start, n, 3)
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        """
+        Return some models.
+
+        Parameters
+        ----------
+        start, stop : int
+            First model of the stretch, and one past the last.
+
+        Returns
+        -------
+        coordinates : ndarray, dtype=float64, shape=(stop-start,n,3)
+            In Å.
+        """
+        stop = min(stop, self.shape[0])
+        return self._source.read(self._start + start, self._start + stop)
+
+
+def share_members(scratch: Scratch, source: CoordinateSource, name: str) -> dict[str, Any]:
+    """
+    Let workers read the members of a cluster; they place them where that is still to be done.
+
+    Parameters
+    ----------
+    scratch : Scratch
+        The folder of the job.
+    source : CoordinateSource
+        The members, in Å.
+    name : str
+        Name for the files.
+
+    Returns
+    -------
+    words : dict
+        For `members_from`.
+    """
+    if isinstance(source, PlacedModels):
+        return scratch.share_placed(source, f"moved-{name}")
+    return {"array": str(scratch.share(source))}
+
+
+def members_from(
+    words: dict[str, Any], start: int = 0, stop: int | None = None
+) -> CoordinateSource:
+    """
+    Return the members that were shared, on a worker.
+
+    Parameters
+    ----------
+    words : dict
+        From `share_members`.
+    start, stop : int, optional
+        Which of them: the first, and one past the last.
+
+    Returns
+    -------
+    members : CoordinateSource
+        In Å.
+    """
+    if "array" not in words:
+        return placed_from(words, start, stop)
+    every = FileSource(Path(words["array"]))
+    return Stretch(every, start, every.shape[0] if stop is None else stop)
 
 
 def grid_words(grid: Grid) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def read_sets(
     *,
     alignment_needed: bool = True,
     pool: FramePool | None = None,
+    engine: str = "local",
 ) -> tuple[list[MemberSet], Spread]:
     """
     Read the members of clusters.
@@ -54,6 +55,8 @@ def read_sets(
         are taken as they are.
     pool : FramePool, optional
         Open files to share.
+    engine : str
+        ``"local"``, or the Dask cluster whose workers read.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def read_sets(
     ConfigError
         If the alignment is not known.
     """
-    pool = pool or FramePool()
+    read = _Reader(pool or FramePool(), engine)
     folders = [folder for path in paths for folder in _cluster_folders(path)]
     configs = [_run_config(folder) for folder in folders]
     config = _agreed(folders, configs, options)
@@ -87,9 +90,9 @@ def read_sets(
     # Where it is not needed, models are taken as they are.
     alignment = Alignment(config.align or "none")
     sets = [
-        _own_set(folder, config, pool, matrices[folder.parent])
+        _own_set(folder, config, read, matrices[folder.parent])
         if folder.parent in matrices
-        else _set(folder, config, pool)
+        else _set(folder, config, read)
         for folder in folders
     ]
     _same_topology(sets)
@@ -151,13 +154,63 @@ def _agreed(
     return ClusterConfig.checked({**base.model_dump(), **options}, where="the options")
 
 
-def _set(folder: Path, config: ClusterConfig, pool: FramePool) -> MemberSet:
+@dataclass(frozen=True)
+class _Reader:
+    """What reads frames."""
+
+    pool: FramePool
+    engine: str
+
+    def first_frames(
+        self, paths: Sequence[str], config: ClusterConfig, where: Path
+    ) -> tuple[FloatArray, Topology]:
+        """Read one model from each file."""
+        how: dict[str, Any] = {
+            "resolution": config.resolution,
+            "state": None if config.state == "all" else config.state,
+        }
+        first = self.pool.get(paths[0]).topology(**how)
+        points = np.empty((len(paths), len(first), 3))
+        if self.engine == "local":
+            for at, path in enumerate(paths):
+                file = self.pool.get(path)
+                _same_beads(first, file.topology(**how), where)
+                points[at] = file.coordinates([0], **how)[0]
+            return points, first
+        from congruence.workflow.dask_steps import read_files
+
+        def put(start: int, block: FloatArray) -> None:
+            points[start : start + len(block)] = block
+
+        files = [(path, (0,)) for path in paths]
+        _, stopped = read_files(
+            self.engine, files, len(first), **how, put=put, advance=lambda done: None
+        )
+        if stopped:
+            # What is wrong with the file is found and told as on one machine.
+            _same_beads(first, self.pool.get(stopped).topology(**how), where)
+            raise InputError(
+                f"Dask workers cannot read {stopped}, which this machine can",
+                hint="Workers must see the clusters under the same paths and with the same rights.",
+            )
+        return points, first
+
+
+def _same_beads(first: Topology, other: Topology, where: Path) -> None:
+    if first.key != other.key:
+        raise InputError(
+            f"members of {where} differ in topology: {first.first_difference(other)}",
+            hint="Compare models of one system.",
+        )
+
+
+def _set(folder: Path, config: ClusterConfig, read: _Reader) -> MemberSet:
     written = _written(folder)
     if not written:
         raise InputError(
             f"{folder} holds no members", hint="Members are 0.rmf3, 1.rmf3, ... in that folder."
         )
-    coordinates, topology = _from_members(folder, written, config, pool)
+    coordinates, topology = _from_members(folder, written, config, read)
     frames = tuple((str(folder / f"{k}.rmf3"), 0) for k in written)
     runs = _runs_of_stat(folder / "stat.out", written)
     return MemberSet(str(folder), ArraySource(coordinates), topology, frames, runs, folder=folder)
@@ -168,23 +221,11 @@ def _written(folder: Path) -> list[int]:
 
 
 def _from_members(
-    folder: Path, members: Iterable[int], config: ClusterConfig, pool: FramePool
+    folder: Path, members: Iterable[int], config: ClusterConfig, read: _Reader
 ) -> tuple[FloatArray, Topology]:
-    state = None if config.state == "all" else config.state
-    points, first = [], None
-    for k in members:
-        file = pool.get(str(folder / f"{k}.rmf3"))
-        topology = file.topology(config.resolution, state=state)
-        if first is None:
-            first = topology
-        elif first.key != topology.key:
-            raise InputError(
-                f"members of {folder} differ in topology: {first.first_difference(topology)}",
-                hint="Compare models of one system.",
-            )
-        points.append(file.coordinates([0], config.resolution, state=state)[0])
-    assert first is not None
-    return np.stack(points), first.with_units(config.swaps)
+    paths = [str(folder / f"{k}.rmf3") for k in members]
+    points, topology = read.first_frames(paths, config, folder)
+    return points, topology.with_units(config.swaps)
 
 
 def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
@@ -199,7 +240,7 @@ def _runs_of_stat(path: Path, members: Sequence[int]) -> tuple[str, ...]:
 
 
 def _own_set(
-    folder: Path, config: ClusterConfig, pool: FramePool, matrix: DistanceMatrix | None
+    folder: Path, config: ClusterConfig, read: _Reader, matrix: DistanceMatrix | None
 ) -> MemberSet:
     from congruence.io.store import read_csv, read_json
     from congruence.workflow.saved import read_models
@@ -221,9 +262,9 @@ def _own_set(
     members, written = np.array(rows, dtype=np.int64), _written(folder)
     part = table.take(members)
     if written == list(range(len(members))):
-        coordinates, topology = _from_members(folder, written, config, pool)
+        coordinates, topology = _from_members(folder, written, config, read)
     else:
-        coordinates, topology = _placed(part, config, pool, folder)
+        coordinates, topology = _placed(part, config, read, folder)
     return MemberSet(
         f"cluster.{label}",
         ArraySource(coordinates),
@@ -237,7 +278,7 @@ def _own_set(
 
 
 def _placed(
-    table: ModelTable, config: ClusterConfig, pool: FramePool, folder: Path
+    table: ModelTable, config: ClusterConfig, read: _Reader, folder: Path
 ) -> tuple[FloatArray, Topology]:
     """Read members from the files of the sampling and lay them on the first again."""
     from congruence.compute.rmsd import place
@@ -245,7 +286,11 @@ def _placed(
 
     try:
         coordinates, topology = read_coordinates(
-            pool, table, resolution=config.resolution, state=config.state
+            read.pool,
+            table,
+            resolution=config.resolution,
+            state=config.state,
+            engine=read.engine,
         )
     except InputError as error:
         raise InputError(

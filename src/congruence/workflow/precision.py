@@ -24,6 +24,7 @@ from congruence.workflow.precision_report import (
     SetReport,
 )
 from congruence.workflow.reporting import Reporter, Silent
+from congruence.workflow.resources import Resources
 from congruence.workflow.set_measure import SetMeasure
 from congruence.workflow.spread import MatrixPart, MemberSet, Spread
 
@@ -56,7 +57,7 @@ def measure_precision(
     options: PrecisionOptions | None = None,
     *,
     reporter: Reporter | None = None,
-    engine: str = "local",
+    resources: Resources | None = None,
 ) -> PrecisionReport:
     """
     Compute precision and fluctuation of clusters.
@@ -71,8 +72,9 @@ def measure_precision(
         What is computed.
     reporter : Reporter, optional
         Told of progress.
-    engine : str
-        ``"local"``, or the Dask cluster for RMSDs within clusters and fluctuations.
+    resources : Resources, optional
+        What computes: RMSDs within clusters, long ones between them, and
+        fluctuations go to a Dask cluster where that is the engine.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def measure_precision(
     options, reporter = options or PrecisionOptions(), reporter or Silent()
     topology = sets[0].topology
     beads = _selections(topology, spread, options)
-    measure = SetMeasure(topology, spread, options, engine)
+    measure = SetMeasure(topology, spread, options, resources or Resources())
     reports = []
     for done, report in enumerate(_within(sets, beads, measure), start=1):
         reports.append(report)
@@ -280,7 +282,8 @@ def write_precision(
         job.matrix.alignment, config.rmsd, config.align_on, config.weights, config.copies
     )
     options = PrecisionOptions(selections=dict(config.densities), seed=config.seed, quick=True)
-    report = measure_precision(sets, spread, options, reporter=reporter, engine=config.engine)
+    resources = Resources.of(config)
+    report = measure_precision(sets, spread, options, reporter=reporter, resources=resources)
     folders = [partial / s.name for s in sets]
     write_report(report, partial, folders, brief=True)
     return report
@@ -303,6 +306,7 @@ def precision_of_results(
     *,
     force: bool = False,
     reporter: Reporter | None = None,
+    resources: Resources | None = None,
 ) -> PrecisionReport:
     """
     Compute precision and fluctuation of clusters that were written before.
@@ -321,6 +325,9 @@ def precision_of_results(
         Replace an earlier result of congruence.
     reporter : Reporter, optional
         Told of progress.
+    resources : Resources, optional
+        What reads and computes; its threads are also the workers that are
+        started for a Dask cluster on this machine.
 
     Returns
     -------
@@ -339,18 +346,19 @@ def precision_of_results(
     from congruence.workflow.folder import check_target, result_folder
     from congruence.workflow.precision_files import write_report, write_run_record
 
-    reporter = reporter or Silent()
+    reporter, resources = reporter or Silent(), resources or Resources()
     if out is not None:
         check_target(out, force=force)
-    sets, spread = read_sets(paths, dict(run))
-    for members in sets:
-        reporter.say(f"{members.name}: {len(members)} members")
-    report = measure_precision(sets, spread, options, reporter=reporter)
+    with resources.kept(out, reporter.say):
+        sets, spread = read_sets(paths, dict(run), engine=resources.engine)
+        for members in sets:
+            reporter.say(f"{members.name}: {len(members)} members")
+        report = measure_precision(sets, spread, options, reporter=reporter, resources=resources)
     if out is not None:
         with result_folder(out, force=force) as partial:
             folders = [partial / f"cluster.{i}" for i in range(len(sets))]
             for folder in folders:
                 folder.mkdir()
             write_report(report, partial, folders, brief=False)
-            write_run_record(partial, paths, report)
+            write_run_record(partial, paths, report, engine=resources.engine_kind)
     return report

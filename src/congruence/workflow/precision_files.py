@@ -306,7 +306,9 @@ def _all_last(found: dict[str, Any]) -> list[tuple[str, Any]]:
     return [*rows, *(("All", found[k]) for k in found if k == "all")]
 
 
-def write_run_record(out: Path, paths: Sequence[Path], report: PrecisionReport) -> None:
+def write_run_record(
+    out: Path, paths: Sequence[Path], report: PrecisionReport, *, engine: str = "local"
+) -> None:
     """
     Write ``run.json`` of a folder of precision.
 
@@ -318,6 +320,8 @@ def write_run_record(out: Path, paths: Sequence[Path], report: PrecisionReport) 
         What was read.
     report : PrecisionReport
         What was found.
+    engine : str
+        What computed it: ``"local"`` or ``"dask"``.
     """
     from congruence.io.store import write_json
     from congruence.workflow.folder import RUN_JSON
@@ -330,6 +334,7 @@ def write_run_record(out: Path, paths: Sequence[Path], report: PrecisionReport) 
         "command": "precision",
         "inputs": [str(p) for p in paths],
         "arguments": asdict(options) | {"selections": dict(options.selections)},
+        "engine": engine,
         "seed": options.seed,
         "compared": report.spread.words(),
         "files": [n for n in written if not n.rpartition("/")[2].startswith(".")],

@@ -10,9 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from congruence.errors import ConfigError
 from congruence.workflow.memory import memory_at_hand, parse_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from congruence.compute._tiles import Precision
     from congruence.compute.tiler import Tiler
     from congruence.workflow.config import ClusterConfig
@@ -55,6 +60,11 @@ class Resources:
     sample : int
         Models that stand for all where the distances of all are not kept. It
         does not depend on the memory, so that results do not.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such engine.
     """
 
     engine: str = "local"
@@ -65,6 +75,15 @@ class Resources:
     checkpoint_pairs: int = CHECKPOINT_PAIRS
     exact_pairs: int = EXACT_PAIRS
     sample: int = SAMPLE
+
+    def __post_init__(self) -> None:
+        kind, colon, address = self.engine.partition(":")
+        if self.engine != "local" and (kind != "dask" or (colon and not address)):
+            raise ConfigError(
+                f"engine is {self.engine!r}, expected local, dask or dask:ADDRESS",
+                hint="The address of a Dask cluster is what its scheduler prints, such as "
+                "dask:tcp://node7:8786.",
+            )
 
     @classmethod
     def of(cls, config: ClusterConfig) -> Resources:
@@ -90,9 +109,36 @@ class Resources:
         return memory_at_hand() if self.memory is None else self.memory
 
     @property
+    def engine_kind(self) -> str:
+        """``"local"`` or ``"dask"``, without the address, for the record of a result."""
+        return self.engine.partition(":")[0]
+
+    @property
     def elsewhere(self) -> bool:
         """Whether distances may come from another processor, and differ by up to 1e-3 Å."""
         return self.engine != "local" or self.device != "cpu"
+
+    def kept(
+        self, out: Path | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> AbstractContextManager[None]:
+        """
+        Keep the connection to a Dask cluster for all steps inside, if that is the engine.
+
+        Parameters
+        ----------
+        out : Path, optional
+            Result folder; what workers need is written to ``OUT.dask`` and removed.
+        say : callable, optional
+            Told of the connection, which is made when the first step needs it.
+
+        Returns
+        -------
+        context : context manager
+            As `congruence.workflow.dask_cluster.keep_engine`.
+        """
+        from congruence.workflow.dask_cluster import keep_engine
+
+        return keep_engine(self.engine, out=out, workers=self.threads, say=say)
 
     def tiler(self) -> Tiler:
         """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
     from congruence.workflow.precision_report import PrecisionOptions
+    from congruence.workflow.resources import Resources
     from congruence.workflow.spread import MemberSet, Spread
 
 __all__ = ["QUICK", "SetMeasure"]
@@ -37,8 +38,8 @@ class SetMeasure:
         How models are compared.
     options : PrecisionOptions
         What is computed.
-    engine : str
-        ``"local"``, or a Dask cluster.
+    resources : Resources
+        What computes.
 
     Raises
     ------
@@ -47,7 +48,7 @@ class SetMeasure:
     """
 
     def __init__(
-        self, topology: Topology, spread: Spread, options: PrecisionOptions, engine: str
+        self, topology: Topology, spread: Spread, options: PrecisionOptions, resources: Resources
     ) -> None:
         from congruence.compute.pair_styles import STYLES
 
@@ -57,7 +58,7 @@ class SetMeasure:
                 hint=f"Styles are: rmsd, {', '.join(STYLES)}.",
             )
         self.topology, self.spread, self.options = topology, spread, options
-        self.engine = engine
+        self.engine, self.threads = resources.engine, resources.threads
         self.on = spread.fitted_beads(topology)
         self.weights = spread.bead_weights(topology)
         self._pairs = QUICK
@@ -80,9 +81,15 @@ class SetMeasure:
         """
         if self.options.style != "rmsd":
             return self.cross(points, points, beads)
+        metric = self._metric(beads)
+        if self.engine != "local":
+            from congruence.workflow.dask_steps import large_square, takes_long
+
+            if takes_long(points, metric):
+                return large_square(self.engine, points, metric)
         from congruence.compute.rmsd import rmsd_matrix
 
-        return rmsd_matrix(points, self._metric(beads), precision="double").square()
+        return rmsd_matrix(points, metric, precision="double", threads=self.threads).square()
 
     def squares(self, requests: Sequence[tuple[MemberSet, str, IntArray]]) -> Iterator[FloatArray]:
         """

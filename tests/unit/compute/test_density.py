@@ -34,21 +34,14 @@ def relative_error(density, coordinates, masses, map_resolution):
     return np.abs(density.values - exact).max() / exact.max()
 
 
-# sigma per voxel from 0.21 to 4.2: both methods, both lattices, and their borders.
-SCALES = [
-    (20, 20),
-    (8, 20),
-    (5, 20),
-    (3.54, 20),
-    (3.53, 20),
-    (3, 20),
-    (1.77, 20),
-    (1.76, 20),
-    (3, 60),
-]
+# sigma per voxel from 0.21 to 4.2: all windows.
+SCALES = [(20, 20), (8, 20), (3.54, 20), (3.53, 20), (1.77, 20), (1.76, 20), (3, 60)]
+USUAL = [
+    (2, 10), (3, 10), (5, 10), (4, 15), (5, 15), (2, 20), (3, 20), (4, 20), (5, 20), (6, 20), (3, 40), (10, 40),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("voxel", "map_resolution"), SCALES)
+@pytest.mark.parametrize(("voxel", "map_resolution"), SCALES + USUAL)
 @pytest.mark.parametrize("beads", [1, 12])
 def test_density_is_the_sum_of_gaussians(voxel, map_resolution, beads):
     random = np.random.default_rng(3)
@@ -62,9 +55,32 @@ def test_density_is_the_sum_of_gaussians(voxel, map_resolution, beads):
     assert density.models == 2
 
 
+def crystal(spacing):
+    """Place beads where errors of windows add up: all alike in their voxels."""
+    steps = np.stack(np.meshgrid(*[np.arange(5.0)] * 3), axis=-1).reshape(-1, 3)
+    return spacing * steps + 0.37
+
+
+@pytest.mark.parametrize(("voxel", "map_resolution"), USUAL)
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+def test_usual_maps_are_right_wherever_beads_are(monkeypatch, voxel, map_resolution, kernel):
+    monkeypatch.setenv("CONGRUENCE_KERNEL", kernel)
+    random = np.random.default_rng(6)
+    arrangements = {
+        "near each other": 9.1 + random.normal(scale=0.2 * voxel, size=(3, 40, 3)),
+        "in one place": np.full((2, 70, 3), 4.4),
+        "in every second voxel": crystal(2.0 * voxel)[None],
+        "in every third voxel": crystal(3.0 * voxel)[None],
+    }
+    for name, x in arrangements.items():
+        masses = np.ones(x.shape[1])
+        density = localization_density(x, masses, voxel=voxel, map_resolution=map_resolution)
+        assert relative_error(density, x, masses, map_resolution) < 1e-4, name
+
+
 @pytest.mark.parametrize("offset", np.linspace(0.0, 1.0, 9))
 def test_one_bead_is_right_wherever_it_lies_in_its_voxel(offset):
-    # The worst case of the spline lattice: one bead, just fine enough a voxel.
+    # The worst case of the narrowest window: one bead, just fine enough a voxel.
     voxel = gaussian_sigma(20.0) / 2.41
     coordinates = np.full((1, 1, 3), offset * voxel)
     density = localization_density(coordinates, np.ones(1), voxel=voxel)
@@ -152,11 +168,12 @@ def test_selections_are_made_in_one_pass_and_add_up():
     assert np.array_equal(alone.values, made["B"].values)
 
 
-@pytest.mark.parametrize("voxel", [5.0, 3.0, 1.5])
+@pytest.mark.parametrize("voxel", [5.0, 4.0, 3.0, 2.0, 1.5])
 def test_threads_do_not_change_a_bit(monkeypatch, voxel):
     monkeypatch.setenv("CONGRUENCE_KERNEL", "numba")
     monkeypatch.setattr("congruence.compute._density_kernels._POINTS_PER_THREAD", 50)
     coordinates = np.random.default_rng(9).normal(scale=20.0, size=(60, 7, 3))
+    coordinates[:, 3] = [2.0, 1.0, -3.0]  # more beads in one cell than are summed at once
     masses = np.linspace(80.0, 300.0, 7)
     # Some beads are beyond the edges of the grid.
     grid = Grid((-30.0, -30.0, -40.0), (16, 14, 17), voxel)
@@ -167,8 +184,12 @@ def test_threads_do_not_change_a_bit(monkeypatch, voxel):
         assert np.array_equal(made.values, one.values)
 
 
+# The narrowest windows start at about 1.1, 1.2, 1.45, 1.7 and 2.4 voxels per sigma.
+BOUNDS = (0.3, 1.08, 1.11, 1.19, 1.24, 1.45, 1.48, 1.65, 1.69, 2.39, 2.41, 4.0)
+
+
 @pytest.mark.parametrize("kernel", ["numpy", "numba"])
-@pytest.mark.parametrize("voxel", [4.24661 / s for s in (0.3, 1.19, 1.21, 1.7, 2.39, 2.41, 4.0)])
+@pytest.mark.parametrize("voxel", [4.24661 / s for s in BOUNDS])
 def test_one_bead_is_right_at_the_bounds_of_all_windows(monkeypatch, kernel, voxel):
     monkeypatch.setenv("CONGRUENCE_KERNEL", kernel)
     for place in np.random.default_rng(2).random((6, 3)):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from congruence.compute.fluctuation import compat_rmsf, fluctuation, patches
+from congruence.compute.fluctuation_sums import BlockSums
+from congruence.core.sources import ArraySource
 from congruence.core.topology import Molecule, Topology
 from congruence.errors import ConfigError, ShapeError
 
@@ -74,10 +76,36 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(4)
     x = rng.normal(size=(17, 6, 3))
     whole = fluctuation(x, chain(3, "B"), alignment="superpose", center=1)
-    monkeypatch.setattr("congruence.compute.fluctuation._BLOCK", 3 * 6 * 4)
+    monkeypatch.setattr("congruence.compute.fluctuation_sums._BLOCK", 3 * 6 * 4)
     parts = fluctuation(x, chain(3, "B"), alignment="superpose", center=1)
     for name in ("rmsf", "compat", "mean"):
         assert getattr(parts, name) == pytest.approx(getattr(whole, name), abs=1e-6)
+
+
+@pytest.mark.parametrize("alignment", ["none", "center", "superpose"])
+def test_sums_of_others_are_added_in_the_same_order(monkeypatch, alignment):
+    monkeypatch.setattr("congruence.compute.fluctuation_sums._BLOCK", 3 * 6 * 4)
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(35, 6, 3)) * 20
+    x[:, 3:] = x[:1, 3:]
+    chains = chain(3, "B")
+    asked = []
+
+    def elsewhere(what, *at):
+        asked.append(what)
+        for start in (0, 8, 28):  # whole blocks of 4 models
+            part = ArraySource(x[start : {0: 8, 8: 28, 28: 35}[start]])
+            yield from BlockSums(
+                part, chains, alignment=alignment, on=np.arange(6), weights=np.ones(6)
+            )(what, *at)
+
+    words = {"alignment": alignment, "center": 1, "weights": np.ones(6)}
+    one = fluctuation(x, chains, **words)
+    two = fluctuation(x, chains, **words, sums=elsewhere)
+    for name in ("rmsf", "compat", "mean", "rigid"):
+        np.testing.assert_array_equal(getattr(two, name), getattr(one, name))
+    assert two.iterations == one.iterations
+    assert asked == ["places"] * max(one.iterations, 1) + ["moves", "deviations"]
 
 
 def test_rigid_parts_end_where_flexible_ones_begin():

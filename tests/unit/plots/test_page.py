@@ -23,6 +23,6 @@ def test_the_lines_of_a_caption_stand_below_each_other_inside_the_page():
         figure, (axes,) = page("word " * 120, (1.0,), "Title")
     heights = [text.get_position()[1] for text in figure.texts[1:]]
     assert heights == sorted(heights)
-    assert 0 < heights[0]
+    assert heights[0] > 0
     label = 0.5 / figure.get_figheight()  # labels of the axes
     assert heights[-1] < axes.get_position().y0 - label

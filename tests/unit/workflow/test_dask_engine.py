@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from congruence.errors import ConfigError, ShapeError
 from congruence.workflow import dask_cluster, dask_tasks
 from congruence.workflow.dask_cluster import Connection, keep_engine
 from congruence.workflow.dask_engine import DaskTiler, TilePlan, task_edge
+from congruence.workflow.dask_futures import Call, submit
 from congruence.workflow.dask_scratch import FileSource, Scratch
-from congruence.workflow.dask_steps import _pieces
+from congruence.workflow.dask_steps import _pieces, takes_long
+from congruence.workflow.resources import Resources
 
 RNG = np.random.default_rng(0)
 MODELS = RNG.normal(size=(300, 8, 3)) * 20
@@ -69,6 +72,13 @@ def test_files_are_divided_into_tasks_of_so_many_frames():
         (3, [("/a", [6, 7]), ("/b", [1])]),
         (6, [("/c", [0, 2])]),
     ]
+
+
+def test_a_task_opens_so_many_files():
+    files = [(f"/{k}", [0]) for k in range(5)]
+    tasks = _pieces(files, 100, 2)
+    assert [(row, len(pieces)) for row, pieces in tasks] == [(0, 2), (2, 2), (4, 1)]
+    assert [path for _, pieces in tasks for path, _ in pieces] == [path for path, _ in files]
 
 
 # ---------------------------------------------------------------- tasks
@@ -140,6 +150,38 @@ def test_a_device_on_a_worker_computes_one_tile_of_the_matrix(stage, at):
     expected = rmsd_matrix(MODELS, Metric("center")).square()[i : i + 256, j : j + 256]
     np.testing.assert_allclose(tile, expected, atol=1e-6)
     assert words["precision"].startswith("double")
+
+
+def test_a_square_takes_long_by_its_pairs_and_beads():
+    def long(models, beads):
+        return takes_long(np.broadcast_to(0.0, (models, beads, 3)), Metric("superpose"))
+
+    assert not long(200, 100)
+    assert long(5000, 1000)
+
+
+def test_a_worker_gets_names_and_json_only(monkeypatch):
+    sent = {}
+
+    class Client:
+        def get(self, graph, keys, sync):
+            assert not sync
+            sent.update(graph)
+            return keys
+
+    call = Call(dask_tasks.distances, "distances-0-128", (Path("/folder"), 0, 128))
+    assert submit(Client(), call, "abc") == "distances-0-128-abc"
+    function, (resolve, name), *words = sent["distances-0-128-abc"]
+    assert resolve(name) is dask_tasks.perform
+    assert words == ["congruence.workflow.dask_tasks:distances", '["/folder", 0, 128]']
+    assert {f.__module__.partition(".")[0] for f in (function, resolve)} == {"_operator", "pkgutil"}
+
+
+@pytest.mark.parametrize("engine", ["", "spark", "dask:", "dasky:1", "local:1"])
+def test_engines_that_do_not_exist_are_refused(engine):
+    with pytest.raises(ConfigError, match="expected local, dask or dask:ADDRESS"):
+        Resources(engine)
+    assert Resources("dask:tcp://node7:8786").engine_kind == "dask"
 
 
 # ---------------------------------------------------------------- no cluster

@@ -25,9 +25,11 @@ from congruence.workflow.dask_scratch import (
     save_array,
 )
 from congruence.workflow.dask_words import (
+    members_from,
     metric_from,
     metric_words,
     placed_from,
+    share_members,
     topology_from,
     topology_words,
 )
@@ -56,6 +58,44 @@ def test_a_shared_array_is_read_as_it_is_and_written_once(scratch, models):
     np.testing.assert_array_equal(source.read(0, 9), models)
     np.testing.assert_array_equal(source.read(4, 6), models[4:6])
     np.testing.assert_array_equal(source.read(7, 99), models[7:])
+
+
+def test_models_in_another_order_are_not_taken_for_the_array_behind_them(scratch, models):
+    class Backwards(Ensemble):
+        def read(self, start, stop):
+            return self.coordinates[::-1][start:stop]
+
+    there = scratch.share(Ensemble(models, THREE, _table(9)))
+    assert scratch.share(ArraySource(models)) == there
+    back = scratch.share(Backwards(models, THREE, _table(9)))
+    np.testing.assert_array_equal(np.load(there), models)
+    np.testing.assert_array_equal(np.load(back), models[::-1])
+
+
+def test_what_is_lent_is_removed_unless_it_was_there(scratch, models):
+    with scratch.lent(ArraySource(models)) as path:
+        assert scratch.share(ArraySource(models)) == path
+    assert not path.exists()
+    kept = scratch.share(ArraySource(models))
+    with scratch.lent(ArraySource(models)) as path:
+        assert path == kept != scratch.share(ArraySource(models.copy()))
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_members_are_read_in_part(scratch, models, placed):
+    source = ArraySource(models)
+    if placed:
+        moved = tuple(Placement(translation=np.full(3, k)) for k in range(4))
+        source = PlacedModels(source, np.array([8, 1, 3, 2]), moved)
+    words = json.loads(json.dumps(share_members(scratch, source, "cluster.0")))
+    m = source.shape[0]
+    for start, stop in ((0, None), (1, 3)):
+        part = members_from(words, start, stop)
+        expected = source.read(start, m if stop is None else stop)
+        assert part.shape == expected.shape
+        np.testing.assert_array_equal(part.read(0, 99), expected)
+        np.testing.assert_array_equal(part.read(1, 2), expected[1:2])
 
 
 def test_a_source_is_shared_in_blocks(scratch, models, monkeypatch):

@@ -209,6 +209,7 @@ def screen(
     --------
     Two groups of 20 models around different arrangements, 4 Å of noise:
 
+    >>> from congruence.compute.metric import Metric
     >>> rng = np.random.default_rng(0)
     >>> middle = rng.normal(size=(2, 1, 60, 3)) * 30
     >>> models = (middle + rng.normal(size=(2, 20, 60, 3)) * 4).reshape(40, 60, 3)

@@ -85,7 +85,6 @@ def reordered(ensemble: Ensemble, order: IntArray) -> Reordered:
     -------
     ensemble : Reordered
         To be read in blocks.
-
     """
     return Reordered(
         ensemble.coordinates,

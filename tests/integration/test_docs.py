@@ -26,7 +26,8 @@ _COMMAND = re.compile(r"\bcongruence ((?:run-|re)?[a-z]+)\b(.*)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _OTHER_PROGRAMS = {
     *("--write", "--quick", "--group"),
-    *("--models", "--beads", "--kinds", "--budget", "--full", "--data", "--null"),  # benchmarks
+    *("--models", "--beads", "--kinds", "--budget", "--full", "--every-pair"),  # benchmarks
+    *("--data", "--null"),
     *("--nworkers", "--nthreads", "--scheduler-file"),  # dask
 }
 

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from congruence.compute._packing import Packed, Packer
     from congruence.typing import BoolArray, Float32Array, FloatArray, IntArray
 
-__all__ = ["Axes", "BeadRows", "Levels", "open_sides", "pair_distances"]
+__all__ = ["BLOCK", "ROUNDING", "Axes", "BeadRows", "Levels", "open_sides", "pair_distances"]
 
 _UNIT = 2.0**-24
-_ROUNDING = 64.0 * 2.0**-52
-_TERMS = 64.0 + 8.0  # products that one chain of single precision may add up, and rounded beads
 _LEAST = 1e-6
-_KEPT = 4  # blocks
+
+ROUNDING = 64.0 * 2.0**-52
+BLOCK = 256
+"""Beads whose products are added up in single precision before they are in double."""
+# Four sums side by side is what every processor makes of a block; and rounded beads.
+_TERMS = BLOCK / 4 + 8.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _values(at: FloatArray, coefficients: _Quartic) -> _Quartic:
 def _overlap_reaches(at: FloatArray, coefficients: _Quartic, scale: FloatArray) -> BoolArray:
     """Tell whether the largest root is certainly no less: all roots are real."""
     value, slope, bend = _values(at, coefficients)
-    q = _ROUNDING * scale**2
+    q = ROUNDING * scale**2
     reaches: BoolArray = (at <= 0.0) | (value < -q * scale**2) | (slope < -q * scale) | (bend < -q)
     return reaches
 
@@ -129,7 +132,7 @@ def _overlap_reaches(at: FloatArray, coefficients: _Quartic, scale: FloatArray) 
 def _overlap_misses(at: FloatArray, coefficients: _Quartic, scale: FloatArray) -> BoolArray:
     """Tell whether the largest root is certainly less: beyond it everything rises."""
     value, slope, bend = _values(at, coefficients)
-    q = _ROUNDING * scale**2
+    q = ROUNDING * scale**2
     misses: BoolArray = (at > 0.0) & (value > q * scale**2) & (slope > q * scale) & (bend > q)
     return misses
 
@@ -152,8 +155,8 @@ class BeadRows:
     Kept in memory, or packed again block by block: the numbers are the same.
     """
 
-    def __init__(self, packer: Packer, *, kept: bool) -> None:
-        self.packer = packer
+    def __init__(self, packer: Packer, *, kept: bool, blocks: int) -> None:
+        self.packer, self._blocks = packer, blocks
         self.turned = packer.resolved.planes == 3
         m = packer.resolved.source.shape[0]
         self.squares: FloatArray = np.empty(m)
@@ -182,7 +185,7 @@ class BeadRows:
             # Those used last stay: the rows of a block are wanted again and again.
             self._last.pop(key, None)
             self._last[key] = found
-            while len(self._last) > _KEPT:
+            while len(self._last) > self._blocks:
                 self._last.pop(next(iter(self._last)))
         return found
 

@@ -8,11 +8,9 @@ import numpy as np
 
 from congruence.compute._compiling import compiled
 from congruence.compute._kernels import _coefficients
+from congruence.compute._screening import BLOCK, ROUNDING
 
 __all__ = ["overlaid_sides", "pair_products", "pair_squares", "still_sides"]
-
-ROUNDING = 64.0 * 2.0**-52
-_BLOCK = 256  # beads whose products are added up in single precision
 
 _compiled = compiled(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
@@ -21,7 +19,7 @@ _compiled = compiled(nogil=True, error_model="numpy", fastmath={"reassoc", "cont
 def overlaid_sides(
     covariance: Any, squares: Any, residuals: Any, levels: Any, near: Any, unsure: Any
 ) -> None:
-    """Do what `congruence.compute._screening.overlaid_sides` does."""
+    """Do what `congruence.compute._screening.open_sides` does after superposition."""
     (one, two), (left, right), (low, high, factor) = squares, residuals, levels
     rows, columns = near.shape
     c0, c1, c2 = np.empty(columns), np.empty(columns), np.empty(columns)
@@ -55,7 +53,7 @@ def overlaid_sides(
 def still_sides(
     overlap: Any, squares: Any, residuals: Any, levels: Any, near: Any, unsure: Any
 ) -> None:
-    """Do what `congruence.compute._screening.still_sides` does."""
+    """Do what `congruence.compute._screening.open_sides` does of models as they are."""
     (one, two), (left, right), (low, high, factor) = squares, residuals, levels
     for i in range(near.shape[0]):
         for j in range(near.shape[1]):
@@ -110,8 +108,8 @@ def pair_products(one: Any, two: Any, rows: Any, columns: Any, out: Any) -> None
     for p in range(rows.shape[0]):
         a, b = one[rows[p]], two[columns[p]]
         c[:] = 0.0
-        for begin in range(0, n, _BLOCK):
-            few = slice(begin, min(begin + _BLOCK, n))
+        for begin in range(0, n, BLOCK):
+            few = slice(begin, min(begin + BLOCK, n))
             _nine(a[0][few], a[1][few], a[2][few], b[0][few], b[1][few], b[2][few], c)
         out[:, :, p] = c
 
@@ -124,7 +122,7 @@ def pair_squares(one: Any, two: Any, rows: Any, columns: Any, out: Any) -> None:
         a, b = one[rows[p]], two[columns[p]]
         total = 0.0
         for d in range(3):
-            for begin in range(0, n, _BLOCK):
-                few = slice(begin, min(begin + _BLOCK, n))
+            for begin in range(0, n, BLOCK):
+                few = slice(begin, min(begin + BLOCK, n))
                 total += _square(a[d][few], b[d][few])
         out[p] = total

@@ -40,8 +40,8 @@ _RANKS = (4, 8, 16, 32, 64, 128, 256)
 _EDGE = 1024
 _WORTH = 2.0  # seconds of one core; a job of less is over in a moment
 _GAIN = 0.5
-# Seconds: of a product in a tile, in a single pair; of a pair besides; of a packed bead.
-_PRODUCT, _SINGLE_PRODUCT, _STAGE, _PACK = 1e-11, 4e-11, 1e-8, 1e-8
+# Seconds: of a product in a tile, in a single pair; of a pair besides.
+_PRODUCT, _SINGLE_PRODUCT, _STAGE = 1e-11, 4e-11, 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +189,7 @@ def screen(
     screening : Screening or None
         None for interchangeable copies, when other beads are superposed than
         measured, and when too many pairs of a sample are left open. The
-        decision depends on the data, the metric, the threshold and whether
-        beads fit in memory.
+        decision depends on the data, the metric and the threshold only.
 
     Raises
     ------
@@ -228,11 +227,11 @@ def screen(
         return None
     packer, workers = Packer(resolved), thread_count(threads)
     with threadpool_limits(1, user_api="blas"):
-        found = _best_basis(packer, threshold, always=always, again=not kept)
+        found = _best_basis(packer, threshold, always=always)
         if found is None:
             return None
         basis, share = found
-        rows = BeadRows(packer, kept=kept)
+        rows = BeadRows(packer, kept=kept, blocks=workers + 2)
 
         def project(start: int) -> Axes:
             packed = packer.tile(start)
@@ -243,19 +242,15 @@ def screen(
     return Screening(axes, basis.size, n, share, resolved, rows)
 
 
-def _seconds(resolved: Resolved, width: int, share: float, *, again: bool = False) -> float:
+def _seconds(resolved: Resolved, width: int, share: float) -> float:
     """Estimate what all pairs take on one core with so many (pseudo-)beads and open pairs."""
     m, n = resolved.source.shape[0], len(resolved.measure.beads)
     products = 9.0 if resolved.planes == 3 else 3.0
     pair = width * products * _PRODUCT * 2.0 + _STAGE + share * n * products * _SINGLE_PRODUCT
-    if again and share:
-        pair += n * _PACK / _EDGE
     return 0.5 * m * m * pair
 
 
-def _best_basis(
-    packer: Packer, threshold: float, *, always: bool, again: bool
-) -> tuple[Basis, float] | None:
+def _best_basis(packer: Packer, threshold: float, *, always: bool) -> tuple[Basis, float] | None:
     """Return the basis with which the whole takes least, and the share of pairs left open."""
     resolved = packer.resolved
     m, n = resolved.source.shape[0], len(resolved.measure.beads)
@@ -273,7 +268,7 @@ def _best_basis(
         basis = widest.narrowed(rank)
         axes = Axes.of(others, basis)
         share = float(open_sides(axes, axes, levels.squared(basis.size))[1][pairs].mean())
-        seconds = _seconds(resolved, basis.size, share, again=again)
+        seconds = _seconds(resolved, basis.size, share)
         if best is None or seconds < best[0]:
             best = seconds, basis, share
     assert best is not None  # there is a first rank

@@ -22,7 +22,6 @@ class _Shared:
 
     def __init__(self, sums: PartitionSums, edge: int) -> None:
         self._sums = sums
-        self.on_device = False
         self._done = _apart(sums.labels, edge)
 
     def done(self) -> set[tuple[int, int]]:

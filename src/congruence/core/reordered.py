@@ -2,75 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from congruence.core.ensemble import Ensemble
-
 if TYPE_CHECKING:
+    from congruence.core.ensemble import Ensemble
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["Reordered", "reordered"]
+__all__ = ["reordered"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Reordered(Ensemble):
-    """
-    Models read in another order than they lie in.
+class _InOrder:
+    """Coordinates in an order; models are asked for by a slice or by their indices, and copied."""
 
-    Parameters
-    ----------
-    coordinates : ndarray, dtype=float64, shape=(m,n,3)
-        Bead centres in Å, in the old order.
-    topology : Topology
-        The *n* beads.
-    models : ModelTable
-        The *m* rows, in the new order.
-    origin : Origin, optional
-        How the models were chosen and read.
-    order : ndarray, dtype=int64, shape=(m,)
-        Which model comes first, second, ...
-    """
+    def __init__(self, values: FloatArray, order: IntArray) -> None:
+        self._values, self._order = values, order
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
 
-    order: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    def __len__(self) -> int:
+        return len(self._order)
 
-    def read(self, start: int, stop: int) -> FloatArray:
-        """
-        Return some models in the new order.
+    def __getitem__(self, key: Any) -> FloatArray:
+        if isinstance(key, tuple):
+            models, *rest = key
+            return self[models][(slice(None), *rest)]
+        found: FloatArray = self._values[self._order[key]]
+        return found
 
-        Parameters
-        ----------
-        start, stop : int
-            First model, and one past the last.
-
-        Returns
-        -------
-        coordinates : ndarray, dtype=float64, shape=(stop-start,n,3)
-            In Å.
-        """
-        return self.coordinates[self.order[start:stop]]
-
-    def take(self, models: IntArray) -> Ensemble:
-        """
-        Return some models, in the given order.
-
-        Parameters
-        ----------
-        models : ndarray, dtype=int64, shape=(k,)
-            Model indices in the new order.
-
-        Returns
-        -------
-        ensemble : Ensemble
-            A new ensemble with copies of the coordinates.
-        """
-        table = self.models.take(models)
-        return Ensemble(self.coordinates[self.order[models]], self.topology, table, self.origin)
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
+        return np.asarray(self._values[self._order], dtype=dtype)
 
 
-def reordered(ensemble: Ensemble, order: IntArray) -> Reordered:
+def reordered(ensemble: Ensemble, order: IntArray) -> Ensemble:
     """
     Return all models of an ensemble in another order; coordinates are not copied.
 
@@ -83,13 +48,8 @@ def reordered(ensemble: Ensemble, order: IntArray) -> Reordered:
 
     Returns
     -------
-    ensemble : Reordered
-        To be read in blocks.
+    ensemble : Ensemble
+        To be read in blocks; `numpy.asarray` of its coordinates copies them.
     """
-    return Reordered(
-        ensemble.coordinates,
-        ensemble.topology,
-        ensemble.models.take(order),
-        ensemble.origin,
-        order=np.asarray(order, dtype=np.int64),
-    )
+    values = cast("FloatArray", _InOrder(ensemble.coordinates, np.asarray(order, dtype=np.int64)))
+    return replace(ensemble, coordinates=values, models=ensemble.models.take(order))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from devices import cards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -58,6 +59,9 @@ ENGINES = {
     "torch": (device("torch:cpu", "double"), 1e-6),
     "torch, mixed": (device("torch:cpu", "mixed"), 1e-3),
 }
+for card in cards():
+    ENGINES[card] = (device(card, "double"), 1e-6)
+    ENGINES[f"{card}, mixed"] = (device(card, "mixed"), 1e-3)
 
 
 def engine(name):

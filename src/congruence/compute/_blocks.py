@@ -194,9 +194,15 @@ def panels(m: int, edge: int, tile_bytes: int, memory: int) -> list[list[int]]:
     return [starts[at : at + size] for at in range(0, len(starts), size)]
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
-    """Map with threads, in order, with a bounded number of results waiting."""
-    if threads == 1:
+def in_order(
+    function: Callable[[T], R], items: Iterable[T], threads: int, *, beside: bool = False
+) -> Iterator[tuple[T, R]]:
+    """
+    Map with threads, in order, with a bounded number of results waiting.
+
+    One thread is the caller's own, unless it is to work `beside` it.
+    """
+    if threads == 1 and not beside:
         for item in items:
             yield item, function(item)
         return

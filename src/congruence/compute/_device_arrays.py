@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from congruence.compute._device_stage import PLAIN, DeviceStage, or_plain
 from congruence.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["Arrays", "find_device"]
+
+_MOST_KEPT = 64
 
 _HINT = (
     "Install the extra: pip install 'congruence[gpu]' (torch and array-api-compat; cupy works "
@@ -40,6 +42,7 @@ class Arrays:
     handle: Any
     name: str
     card: bool
+    _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
     @property
     def native(self) -> Any:
@@ -60,11 +63,54 @@ class Arrays:
             return self.native.from_numpy(values).to(self.handle)
         return self.xp.asarray(values, copy=True)
 
+    def kept(self, values: npt.NDArray[Any]) -> Any:
+        """Return a small array of this machine as one of the device, brought there once."""
+        key = (values.dtype.str, values.shape, values.tobytes())
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self.array(values)
+        return found
+
     def host(self, values: Any) -> npt.NDArray[Any]:
         """Return an array of the device as one of this machine."""
+        return self.fetch(values)()
+
+    def fetch(self, values: Any) -> Callable[[], npt.NDArray[Any]]:
+        """
+        Begin to bring an array here; what is returned waits for it and gives it.
+
+        Only for what the device was asked before: what it is asked afterwards goes on.
+        """
         if self.library == "torch":
-            return np.asarray(values.cpu().numpy())
-        return np.asarray(values.get() if self.library == "cupy" else values)
+            return self._fetched(values)
+        found = values.get() if self.library == "cupy" else values
+        return lambda: np.asarray(found)
+
+    def _fetched(self, values: Any) -> Callable[[], npt.NDArray[Any]]:
+        if self.handle.type != "cuda":
+            here = values.cpu().numpy()
+            return lambda: np.asarray(here)
+        torch = self.native
+        there = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        there.copy_(values, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(self.handle))
+
+        def wait() -> npt.NDArray[Any]:
+            done.synchronize()
+            return np.asarray(there.numpy())
+
+        return wait
+
+    def count(self, table: Any, at: Any) -> None:
+        """Add one to numbers of a contiguous table of integers, as often as `at` names each."""
+        if self.library == "torch":
+            one = self.kept(np.ones(1, dtype=np.int32)).to(table.dtype)
+            table.view(-1).scatter_add_(0, at, one.expand(at.shape))
+        else:
+            self.native.add.at(table.reshape(-1), at, 1)
 
     def free_bytes(self, otherwise: int) -> int:
         """Return the bytes that are free on a card; for other devices what is given."""
@@ -76,6 +122,14 @@ class Arrays:
         if self.library == "cupy":
             return int(self.native.cuda.runtime.memGetInfo()[0])
         return otherwise
+
+    def card_bytes(self) -> int:
+        """Return all bytes of a card, free or not; 0 for other devices and where it is not known."""
+        if self.library == "torch" and self.handle.type == "cuda":
+            return int(self.native.cuda.mem_get_info(self.handle)[1])
+        if self.library == "cupy":
+            return int(self.native.cuda.runtime.memGetInfo()[1])
+        return 0
 
     def wait(self) -> None:
         """Return when all that was begun is done (for measurements)."""
@@ -123,7 +177,7 @@ class Arrays:
 
     @contextmanager
     def _cupy_precision(self) -> Iterator[None]:
-        core = importlib.import_module("cupy._core")
+        core = importlib.import_module("cupy._core._routines_linalg")
         before = core.get_compute_type(np.float32)
         core.set_compute_type(np.float32, core.COMPUTE_TYPE_FP32)
         try:
@@ -131,30 +185,17 @@ class Arrays:
         finally:
             core.set_compute_type(np.float32, before)
 
-    def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile element-wise work to one pass over memory, where torch can for this card."""
+    def stage(self) -> DeviceStage:
+        """Return the work per pair: one kernel with torch and Triton on a card, else step by step."""
         if self.library != "torch" or not self.card or importlib.util.find_spec("triton") is None:
-            return function
-        return _compiled(function)
+            return PLAIN
+        from congruence.compute import _device_triton
 
-
-@functools.cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile once a process; where that fails, do the same work one step after the other."""
-    torch = importlib.import_module("torch")
-    compiled = torch.compile(function, dynamic=False)
-    able = True
-
-    def run(*arguments: Any, **words: Any) -> Any:
-        nonlocal able
-        if able:
-            try:
-                return compiled(*arguments, **words)
-            except (ImportError, OSError, RuntimeError):
-                able = False  # no compiler at hand
-        return function(*arguments, **words)
-
-    return run
+        return DeviceStage(
+            or_plain(_device_triton.bounded_turned, PLAIN.turned),
+            or_plain(_device_triton.near_turned, PLAIN.near),
+            or_plain(_device_triton.largest_eigenvalues, PLAIN.largest),
+        )
 
 
 def find_device(word: str) -> Arrays:

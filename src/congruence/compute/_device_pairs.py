@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +19,10 @@ from congruence.compute._device_stage import (
     best_totals,
     bounded_apart,
     bounded_still,
-    bounded_turned,
     contract,
-    largest_eigenvalues,
+    near_apart,
+    near_still,
+    residual_distances,
     rotations,
 )
 from congruence.compute._exact import exact_distances
@@ -39,16 +40,18 @@ from congruence.compute.assignment import fitted_assignments
 from congruence.core.results import Alignment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from congruence.compute._device_blocks import Block, Blocks, Layers
+    from congruence.compute._device_stage import Found
     from congruence.typing import IntArray
 
-__all__ = ["Pairs", "unsupported"]
+__all__ = ["Begun", "Pairs", "unsupported"]
 
 _MOST_ASSIGNMENTS = 720
 _MOST_COPIES = 5
 _FEW = 4096
+_AT_ONCE = 1 << 22  # numbers of pairs that are repaired at once
 
 
 def unsupported(groups: Any) -> str:
@@ -59,6 +62,30 @@ def unsupported(groups: Any) -> str:
     if any(group.copies > _MOST_COPIES for group in groups):
         return f"more than {_MOST_COPIES} interchangeable copies"
     return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """
+    A pair of blocks that the device was asked for.
+
+    `any_doubtful` waits until it is known whether there is a pair to repair.
+    """
+
+    one: Block
+    two: Block
+    distance: Any
+    doubtful: Any
+    any_doubtful: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is asked of products: with no rotation, with the best one, with the one of other beads."""
+
+    still: Callable[..., Any]
+    turned: Callable[..., Any]
+    apart: Callable[..., Any]
 
 
 class Pairs:
@@ -76,55 +103,87 @@ class Pairs:
     def __init__(self, blocks: Blocks, *, single: bool) -> None:
         self.blocks, self.resolved, self.single = blocks, blocks.resolved, single
         self._arrays, self._xp = blocks.arrays, blocks.arrays.xp
-        self._still = self._arrays.fused(bounded_still)
-        self._turned = self._arrays.fused(bounded_turned)
-        self._stage = self._arrays.fused(largest_eigenvalues)
-        self._apart = self._arrays.fused(bounded_apart)
+        self._stage = self._arrays.stage()
+        self._distances = _Kind(bounded_still, self._stage.turned, bounded_apart)
         self._errors = {False: self._error(), True: self._error(_SINGLE_ERROR)}
         self._upper: Any = None
 
     def between(self, start: int, other: int) -> Any:
         """Return the distances (Å) of two blocks, without padding; on the diagonal symmetric."""
-        xp, device = self._xp, self._arrays
-        distance, doubtful, (one, two) = self._approximate(start, other, single=self.single)
-        left, right = self._doubtful(doubtful, one, two)
-        if self.single and len(left) > _FEW:
-            distance, doubtful, (one, two) = self._approximate(start, other, single=False)
-            left, right = self._doubtful(doubtful, one, two)
-        distance = distance[: one.count, : two.count]
-        if len(left):
-            found = self.exact(left + start, right + other)
-            distance[device.array(left), device.array(right)] = device.array(found)
-        if start == other:
+        return self.finish(self.begin(start, other))
+
+    def begin(self, start: int, other: int, *, single: bool | None = None) -> Begun:
+        """Ask the device for the distances of two blocks, and do not wait."""
+        single = self.single if single is None else single
+        one, two = (self.blocks.get(at, single=single) for at in (start, other))
+        distance, doubtful = self._bounded(one, two, self._errors[single])
+        doubtful = self._once(doubtful, one, two)
+        return Begun(one, two, distance, doubtful, self._arrays.fetch(self._xp.any(doubtful)))
+
+    def finish(self, begun: Begun) -> Any:
+        """Return what was begun, as `between`."""
+        xp, device, one, two = self._xp, self._arrays, begun.one, begun.two
+        if begun.any_doubtful():
+            left, right = self._positions(begun.doubtful)
+            if self.single and len(left) > _FEW:
+                begun = self.begin(one.start, two.start, single=False)
+                left, right = self._positions(begun.doubtful)
+        distance = begun.distance[: one.count, : two.count]
+        if begun.any_doubtful() and len(left):
+            at = device.array(left), device.array(right)
+            distance[at] = self._repaired(one, two, at)
+        if one.start == two.start:
             distance = xp.triu(distance, k=1)
             distance = distance + xp.matrix_transpose(distance)
         return distance
 
-    def against(self, one: Block, models: IntArray, two: Block, others: IntArray) -> Any:
+    def near(self, one: Block, two: Block, threshold: Any) -> tuple[Any, Any]:
         """
-        Return the distances of gathered models, in double precision.
+        Return which models of two blocks are within a threshold, and where that is not sure.
 
-        `models` and `others` are the models of the blocks; of a pair of a model
-        with itself the distance is 0.
+        `threshold` is an array of the device. In double precision, without padding;
+        not sure are pairs that other products of the same models could separate
+        in another way.
         """
-        distance, doubtful = self._bounded(one, two, single=False)
-        distance, doubtful = (a[: one.count, : two.count] for a in (distance, doubtful))
-        left, right = (self._arrays.host(at) for at in self._xp.nonzero(doubtful))
-        if len(left):
-            first, second = models[left], others[right]
-            found = np.zeros(len(left))
-            other = first != second
-            low, high = np.minimum(first, second), np.maximum(first, second)
-            found[other] = self.exact(low[other], high[other])
-            distance[self._arrays.array(left), self._arrays.array(right)] = self._arrays.array(
-                found
-            )
-        return distance
+        errors = self._errors[False][0], threshold
+        near, unsure = self._bounded(
+            one, two, errors, _Kind(near_still, self._stage.near, near_apart)
+        )
+        return near[: one.count, : two.count], unsure[: one.count, : two.count]
 
     def doubtful_share(self) -> float:
         """Return which share of the first block single precision cannot give."""
-        _, doubtful, (one, two) = self._approximate(0, 0, single=True)
-        return len(self._doubtful(doubtful, one, two)[0]) / max(one.count * (one.count - 1) / 2, 1)
+        begun = self.begin(0, 0, single=True)
+        count = begun.one.count
+        return len(self._positions(begun.doubtful)[0]) / max(count * (count - 1) / 2, 1)
+
+    def _repaired(self, one: Block, two: Block, at: tuple[Any, Any]) -> Any:
+        """Return distances recomputed explicitly, on the device; those of copies by this machine."""
+        device = self._arrays
+        if self.resolved.groups:
+            left, right = (device.host(positions) for positions in at)
+            return device.array(self.exact(left + one.start, right + two.start))
+        # In double precision, whatever the products were in.
+        one, two = (self.blocks.get(block.start) for block in (one, two))
+        beads = max(one.measure.parts[0].shape[3], one.fit.parts[0].shape[3])
+        step = max(1, _AT_ONCE // beads)
+        several = [
+            (at[0][k : k + step], at[1][k : k + step]) for k in range(0, at[0].shape[0], step)
+        ]
+        return self._xp.concat([self._residuals(one, two, few) for few in several])
+
+    def _residuals(self, one: Block, two: Block, at: tuple[Any, Any]) -> Any:
+        def gathered(layers: tuple[Layers, Layers]) -> tuple[Any, Any]:
+            x, y = (
+                self._xp.take(layer.parts[0][0, ...], few, axis=1)
+                for layer, few in zip(layers, at, strict=True)
+            )
+            return self._xp.permute_dims(x, (1, 0, 2)), self._xp.permute_dims(y, (1, 0, 2))
+
+        fits = None
+        if self.resolved.alignment is Alignment.SUPERPOSE:
+            fits = gathered((one.fit, two.fit))
+        return residual_distances(self._xp, gathered((one.measure, two.measure)), fits)
 
     def exact(self, models: IntArray, others: IntArray) -> Any:
         """Return distances recomputed explicitly by this machine, shape (k,)."""
@@ -142,41 +201,39 @@ class Pairs:
             found[own] = exact_distances(self.resolved, one, two, local)
         return found
 
-    def _approximate(
-        self, start: int, other: int, *, single: bool
-    ) -> tuple[Any, Any, tuple[Block, Block]]:
-        one, two = (self.blocks.get(at, single=single) for at in (start, other))
-        distance, doubtful = self._bounded(one, two, single=single)
-        return distance, doubtful, (one, two)
-
-    def _doubtful(self, doubtful: Any, one: Block, two: Block) -> tuple[IntArray, IntArray]:
-        """Return the positions of doubtful pairs; on the diagonal those above it."""
+    def _once(self, doubtful: Any, one: Block, two: Block) -> Any:
+        """Return the doubtful pairs without padding; on the diagonal those above it."""
         xp = self._xp
         if one.start == two.start:
             if self._upper is None:
                 self._upper = xp.triu(xp.ones_like(doubtful), k=1)
             doubtful = xp.logical_and(doubtful, self._upper)
-        rows, columns = xp.nonzero(doubtful[: one.count, : two.count])
+        return doubtful[: one.count, : two.count]
+
+    def _positions(self, doubtful: Any) -> tuple[IntArray, IntArray]:
+        rows, columns = self._xp.nonzero(doubtful)
         return self._arrays.host(rows), self._arrays.host(columns)
 
-    def _bounded(self, one: Block, two: Block, *, single: bool) -> tuple[Any, Any]:
+    def _bounded(
+        self, one: Block, two: Block, errors: tuple[Any, Any], kind: _Kind | None = None
+    ) -> tuple[Any, Any]:
         """Return distances and which of them the bound leaves in doubt, shape (B,B)."""
         with np.errstate(over="ignore", divide="ignore"):
-            distance, doubtful = self._bounded_any(one, two, self._errors[single])
-            return distance, doubtful
+            found = self._bounded_any(one, two, errors, kind or self._distances)
+            return found[0], found[1]
 
-    def _bounded_any(self, one: Block, two: Block, errors: tuple[Any, Any]) -> Any:
+    def _bounded_any(self, one: Block, two: Block, errors: tuple[Any, Any], kind: _Kind) -> Any:
         xp, squares = self._xp, (one.measure.squares, two.measure.squares)
         if self.resolved.alignment is not Alignment.SUPERPOSE:
-            return self._still(xp, self._still_overlap(one, two), squares, errors)
+            return kind.still(xp, self._still_overlap(one, two), squares, errors)
         if not self.resolved.same:
             both = (squares, (one.fit.squares, two.fit.squares))
-            return self._apart(xp, self._overlap_apart(one, two), both, errors, same=False)
+            return kind.apart(xp, self._overlap_apart(one, two), both, errors, same=False)
         if not any(group.fitted for group in self.resolved.groups):
             covariance = next(self._covariances(one.measure, two.measure))
-            return self._turned(xp, covariance, squares, errors)
+            return kind.turned(xp, covariance, squares, errors)
         best = self._best_overlap(one, two)
-        return self._apart(xp, best, (squares, squares), errors, same=True)
+        return kind.apart(xp, best, (squares, squares), errors, same=True)
 
     def calibrate(self) -> None:
         """
@@ -250,29 +307,31 @@ class Pairs:
                     total = total + blocks[at + 1][k, :, :, image, :, :]  # type: ignore[index]
             yield total
 
-    def _best_overlap(self, one: Block, two: Block) -> tuple[Any, Any, Any]:
-        best: tuple[Any, Any, Any] | None = None
+    def _best_overlap(self, one: Block, two: Block) -> Found:
+        best: Found | None = None
         squares = one.measure.squares, two.measure.squares
         for covariance in self._covariances(one.measure, two.measure):
-            best = self._better(best, self._stage(self._xp, covariance, squares))
+            best = self._better(best, self._stage.largest(self._xp, covariance, squares))
         assert best is not None  # there is always the identity
         return best
 
-    def _overlap_apart(self, one: Block, two: Block) -> tuple[Any, Any, Any]:
+    def _overlap_apart(self, one: Block, two: Block) -> Found:
         """Return the overlaps when others than the measured beads are superposed."""
         xp = self._xp
-        best: tuple[Any, Any, Any] | None = None
+        best: Found | None = None
         fits = self._covariances(one.fit, two.fit)
         measures = self._covariances(one.measure, two.measure)
         for fit, measure in zip(fits, measures, strict=True):
-            value, slope, slack = self._stage(xp, fit, (one.fit.squares, two.fit.squares))
+            value, slope, slack, size = self._stage.largest(
+                xp, fit, (one.fit.squares, two.fit.squares)
+            )
             rotation = rotations(xp, fit, value)
             overlap = contract(rotation, measure)
             for at, group in enumerate(self.resolved.groups):
                 if not group.fitted:
                     x, y = one.measure.parts[at + 1], two.measure.parts[at + 1]
                     overlap = overlap + best_totals(xp, self._copy_overlaps(rotation, x, y))
-            best = self._better(best, (overlap, slope, slack))
+            best = self._better(best, (overlap, slope, slack, size))
         assert best is not None  # there is always the identity
         return best
 
@@ -284,9 +343,7 @@ class Pairs:
             table[k][image] = contract(rotation, block[0, :, :, 0, :, :])
         return table
 
-    def _better(
-        self, best: tuple[Any, Any, Any] | None, new: tuple[Any, Any, Any]
-    ) -> tuple[Any, Any, Any]:
+    def _better(self, best: Found | None, new: Found) -> Found:
         if best is None:
             return new
         where, better = self._xp.where, new[0] > best[0]
@@ -295,4 +352,5 @@ class Pairs:
             where(better, new[1], best[1]),
             # What lacks steps is too large: it must not hide another assignment.
             where(better, new[2], best[2]),
+            where(better, new[3], best[3]),
         )

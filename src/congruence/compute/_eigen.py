@@ -124,14 +124,22 @@ def unsure(
     """
     Tell which distances rounding may change by more than is allowed.
 
-    `scales` are the mean squares of the measured and of the superposed beads,
-    `bounds` as for `superposed_distances`.
+    `scales` are the mean squares of the measured and of the superposed beads (one
+    array where they are the same), `bounds` as for `superposed_distances`.
     """
     factor, quartic, tolerance = bounds
     scale, fit = scales
-    error = fit * fit * fit * quartic
-    error += slope * factor
-    error *= scale
+    if fit is scale:
+        # The eigenvalue is at least the largest singular value, and so at least |C| / sqrt(3):
+        # where it is small, so are all terms of the quartic, and what rounding does to them.
+        reach = np.minimum(scale, 3.0 * (scale - 0.5 * distance * distance))
+        reach *= reach
+        error = reach * reach * quartic
+        error += slope * scale * factor
+    else:
+        error = fit * fit * fit * quartic
+        error += slope * factor
+        error *= scale
     doubtful: BoolArray = error > tolerance * distance * slope
     doubtful |= slope < 0.0
     return doubtful

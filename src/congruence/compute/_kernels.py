@@ -128,7 +128,9 @@ def _distances(
             slope = _slope(v, c1[j], c2[j])
             scale = 0.5 * (one[i] + two[j])
             distance = np.sqrt(max(2.0 * (scale - v), 0.0))
-            error = (scale * scale * scale * quartic + slope * factor) * scale
+            reach = min(scale, 3.0 * v)  # see `unsure` of `_eigen`
+            reach *= reach
+            error = reach * reach * quartic + slope * factor * scale
             unsure = (error > tolerance * distance * slope) | (slope < 0.0)
             distances[i, j] = distance
             doubtful[i, j] = unsure

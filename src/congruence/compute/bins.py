@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from congruence.compute._device_reduce import binned_parts, counts_by_row, levels_below
+from congruence.compute._device_reduce import (
+    CountTable,
+    binned_parts,
+    counts_of_all,
+    levels_below,
+)
 from congruence.compute.reducing import ReducingSink, Several, check_levels
 from congruence.compute.scan import Bins
 
@@ -58,7 +63,7 @@ class BinsSink(ReducingSink):
             self._square = np.zeros((m, m), kind)
         else:
             self._square = np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=(m, m))
-        self._counts = np.zeros((m, len(levels) + 1), dtype=np.int64)
+        self._table = CountTable(m, len(levels) + 1)
 
     def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
         """
@@ -76,16 +81,10 @@ class BinsSink(ReducingSink):
         if i == j:
             np.fill_diagonal(binned, 0)
         self._square[i : i + rows, j : j + columns] = binned
-        self._count(i, binned)
+        self._table.put(i, binned)
         if i != j:
             self._square[j : j + columns, i : i + rows] = binned.T
-            self._count(j, binned.T)
-
-    def _count(self, start: int, binned: npt.NDArray[Any]) -> None:
-        rows, bins = len(binned), len(self.thresholds) + 1
-        at = binned + np.arange(0, rows * bins, bins)[:, None]
-        counts = np.bincount(at.ravel(), minlength=rows * bins).reshape(rows, bins)
-        self._counts[start : start + rows] += counts
+            self._table.put(j, binned.T)
 
     def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
         """
@@ -103,9 +102,11 @@ class BinsSink(ReducingSink):
         Returns
         -------
         parts : tuple of array of the device
-            For `put_reduced`: bins and counts, of rows and, off the diagonal, of columns.
+            For `put_reduced`: bins and, off the diagonal, their transpose; counts
+            stay on the device until `collect`.
         """
         binned = levels_below(device, self.thresholds, tile, diagonal=i == j)
+        self._table.reduce(device, i, j, binned)
         return binned_parts(device, binned, len(self.thresholds) + 1, twice=i != j)
 
     def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
@@ -119,10 +120,20 @@ class BinsSink(ReducingSink):
         parts : tuple of ndarray
             What was returned, on this machine.
         """
-        for (first, other), binned, counts in zip(((i, j), (j, i)), parts[::2], parts[1::2]):  # noqa: B905 - on the diagonal only one
+        for (first, other), binned in zip(((i, j), (j, i)), parts, strict=False):
             rows, columns = slice(first, first + len(binned)), slice(other, other + len(binned.T))
             self._square[rows, columns] = binned
-            self._counts[rows] += counts
+
+    def collect(self, device: ArrayDevice) -> None:
+        """
+        Bring the counts back.
+
+        Parameters
+        ----------
+        device : ArrayDevice
+            The device.
+        """
+        self._table.collect(device)
 
     def bins(self) -> Bins:
         """
@@ -133,7 +144,7 @@ class BinsSink(ReducingSink):
         bins : Bins
             For `congruence.compute.scan.neighbourhood_clusters`.
         """
-        counts = self._counts[:, :-1].cumsum(axis=1)
+        counts = self._table.counts[:, :-1].cumsum(axis=1, dtype=np.int64)
         return Bins(self.thresholds, self._square, np.ascontiguousarray(counts.T))
 
 
@@ -192,8 +203,7 @@ class HistogramSink(ReducingSink):
         above = levels_below(device, self.edges, tile, side="right")
         # The last bin is closed.
         above = xp.where(tile == float(self.edges[-1]), above - 1, above)
-        counts = counts_by_row(device, xp.reshape(above, (1, -1)), last + 1)[0, :]
-        return counts, xp.max(tile)
+        return counts_of_all(device, above, last + 1), xp.max(tile)
 
     def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
         """

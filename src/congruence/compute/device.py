@@ -11,7 +11,8 @@ for tests; it has not been measured on a card.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from congruence.compute._device_arrays import Arrays
+    from congruence.compute._device_pairs import Begun
     from congruence.compute._resolve import Data, Resolved
     from congruence.compute._tiles import Precision
     from congruence.compute.metric import Metric
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from congruence.core.sources import TileSink
 
 __all__ = ["DeviceTiler"]
+
+R = TypeVar("R")
 
 _MEMORY = 2 << 30
 _AT_ONCE = 2  # while one block is repaired and put, the next one is computed
@@ -160,8 +164,10 @@ class DeviceTiler:
             )
             return made | {"device": f"processor ({reason})"}
         with self._arrays.working():
-            pairs, said = self._pairs(resolved, precision, memory)
-            several = 1 if self._arrays.threaded else min(_AT_ONCE, thread_count(threads))
+            pairs, said = self._pairs(resolved, precision, memory, threads)
+            # A card is asked by one thread, one pair of blocks ahead.
+            one = self._arrays.threaded or self._arrays.card
+            several = 1 if one else min(_AT_ONCE, thread_count(threads))
             run = _Pass(pairs, sink, several, progress)
             run.go(edge)
         return resolved.definition | {"precision": said, "device": self.name}
@@ -210,16 +216,19 @@ class DeviceTiler:
 
             rows = DistanceRows(data, metric, threads=threads, memory=memory)
             return Again(rows, threshold, memory)
-        pairs, _ = self._pairs(resolved, "double", memory)
+        pairs, _ = self._pairs(resolved, "double", memory, threads)
         return DeviceNeighbours(pairs, threshold, memory)
 
-    def _pairs(self, resolved: Resolved, precision: Precision, memory: int) -> tuple[Pairs, str]:
+    def _pairs(
+        self, resolved: Resolved, precision: Precision, memory: int, threads: int | None = None
+    ) -> tuple[Pairs, str]:
         """Return what computes pairs, with the words for its precision."""
         m = resolved.source.shape[0]
         precision = chosen_precision(precision, m * (m - 1) // 2)
         if not (resolved.same or resolved.planes == 1):
             precision = "double"
-        blocks = Blocks(resolved, self._arrays, self._block or block_size(resolved), memory)
+        size = self._block or block_size(resolved, self._arrays.card_bytes())
+        blocks = Blocks(resolved, self._arrays, size, memory, thread_count(threads))
         pairs = Pairs(blocks, single=precision == "mixed")
         if pairs.single:
             pairs.calibrate()
@@ -259,8 +268,6 @@ class _Pass:
 
     def go(self, edge: int) -> None:
         """Compute what the sink does not have."""
-        if self._device.card:
-            self._pairs.between(0, 0)  # compiled by one thread, before several use it
         if isinstance(self._sink, DeviceSink) and on_device(self._sink):
             self._reduce(self._sink)
         else:
@@ -268,15 +275,36 @@ class _Pass:
 
     def _reduce(self, sink: DeviceSink) -> None:
         blocks = list(self._order())
-        for at, ((i, j), parts) in enumerate(in_order(self._reduced, blocks, self._threads)):
-            sink.put_reduced(i, j, parts)
+        distances = self._asked(blocks)
+
+        def reduced(at: tuple[int, int]) -> list[Callable[[], Any]]:
+            parts = sink.reduce(self._device, *at, distances(at))
+            return [self._device.fetch(part) for part in parts]
+
+        for at, ((i, j), parts) in enumerate(self._mapped(reduced, blocks)):
+            sink.put_reduced(i, j, tuple(part() for part in parts))
             self._report(at + 1, len(blocks))
         sink.collect(self._device)
 
-    def _reduced(self, at: tuple[int, int]) -> tuple[Any, ...]:
-        assert isinstance(self._sink, DeviceSink)  # which is why this is called
-        parts = self._sink.reduce(self._device, *at, self._pairs.between(*at))
-        return tuple(self._device.host(part) for part in parts)
+    def _mapped(
+        self, function: Callable[[tuple[int, int]], R], blocks: list[tuple[int, int]]
+    ) -> Iterator[tuple[tuple[int, int], R]]:
+        return in_order(function, blocks, self._threads, beside=self._device.card)
+
+    def _asked(self, blocks: list[tuple[int, int]]) -> Callable[[tuple[int, int]], Any]:
+        """Return what gives the distances of one pair of blocks after the other."""
+        if not self._device.card:
+            return lambda at: self._pairs.between(*at)
+        begun: deque[Begun] = deque()
+        coming = iter(blocks)
+
+        def distances(at: tuple[int, int]) -> Any:
+            # While the next ones are computed, those before are looked at and reduced.
+            while len(begun) < _AT_ONCE and (following := next(coming, None)) is not None:
+                begun.append(self._pairs.begin(*following))
+            return self._pairs.finish(begun.popleft())
+
+        return distances
 
     def _put(self, edge: int) -> None:
         m, size, done = self._blocks.m, self._blocks.size, self._sink.done()
@@ -286,14 +314,13 @@ class _Pass:
         finished = total - len(wanted)
         waiting = _Waiting(m, edge, wanted)
         needed = [at for at in self._order(edge) if waiting.within(at, size)]
-        for at, block in in_order(self._fetched, needed, self._threads):
-            for (i, j), tile in waiting.filled(at, block):
+        distances = self._asked(needed)
+        fetched = self._mapped(lambda at: self._device.fetch(distances(at)), needed)
+        for at, block in fetched:
+            for (i, j), tile in waiting.filled(at, block()):
                 self._sink.put(i, j, tile)
                 finished += 1
                 self._report(finished, total)
-
-    def _fetched(self, at: tuple[int, int]) -> Any:
-        return self._device.host(self._pairs.between(*at))
 
     def _order(self, edge: int = 0) -> Iterator[tuple[int, int]]:
         """Yield pairs of blocks, those of one put tile and those of the same models together."""

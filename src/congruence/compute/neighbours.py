@@ -7,12 +7,11 @@ computed on a device, they are compared there and only bits or counts come back.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from congruence.compute._device_reduce import counts_by_row, levels_below, packed_bits
+from congruence.compute._device_reduce import CountTable, levels_below, packed_bits
 from congruence.compute._greedy import greedy_clusters
 from congruence.compute.reducing import ReducingSink, check_levels
 
@@ -227,9 +226,7 @@ class NeighbourCounts(ReducingSink):
 
     def __init__(self, m: int, thresholds: Sequence[float] | FloatArray) -> None:
         self.m, self.thresholds = m, check_levels(thresholds)
-        self._bins = np.zeros((m, len(self.thresholds) + 1), dtype=np.int32)
-        self._there: Any = None
-        self._lock = threading.Lock()
+        self._table = CountTable(m, len(self.thresholds) + 1)
 
     def put(self, i: int, j: int, tile: Float32Array | FloatArray) -> None:
         """
@@ -246,10 +243,7 @@ class NeighbourCounts(ReducingSink):
         if i == j:
             np.fill_diagonal(binned, 0)
         for first, own in [(i, binned)] if i == j else [(i, binned), (j, binned.T)]:
-            rows, bins = len(own), self._bins.shape[1]
-            at = own + np.arange(0, rows * bins, bins)[:, None]
-            counts = np.bincount(at.ravel(), minlength=rows * bins)
-            self._bins[first : first + rows] += counts.reshape(rows, bins).astype(np.int32)
+            self._table.put(first, own)
 
     def reduce(self, device: ArrayDevice, i: int, j: int, tile: Any) -> tuple[Any, ...]:
         """
@@ -269,17 +263,8 @@ class NeighbourCounts(ReducingSink):
         parts : tuple
             Empty.
         """
-        xp, bins = device.xp, self._bins.shape[1]
         binned = levels_below(device, self.thresholds, tile, diagonal=i == j)
-        several = [(i, binned)]
-        if i != j:
-            several.append((j, xp.matrix_transpose(binned)))
-        for first, own in several:
-            counts = xp.astype(counts_by_row(device, own, bins), xp.int32)
-            with self._lock:
-                if self._there is None:
-                    self._there = device.array(self._bins)
-                self._there[first : first + own.shape[0], :] += counts
+        self._table.reduce(device, i, j, binned)
         return ()
 
     def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:
@@ -303,8 +288,7 @@ class NeighbourCounts(ReducingSink):
         device : ArrayDevice
             The device.
         """
-        if self._there is not None:
-            self._bins, self._there = device.host(self._there), None
+        self._table.collect(device)
 
     def counts(self) -> npt.NDArray[np.int32]:
         """
@@ -315,4 +299,4 @@ class NeighbourCounts(ReducingSink):
         counts : ndarray, dtype=int32, shape=(t,m)
             Models at most so far away at each threshold, itself included.
         """
-        return np.ascontiguousarray(self._bins[:, :-1].cumsum(axis=1, dtype=np.int32).T)
+        return np.ascontiguousarray(self._table.counts[:, :-1].cumsum(axis=1, dtype=np.int32).T)

@@ -151,7 +151,7 @@ class Several:
             sink.reduce(device, i, j, tile)  # type: ignore[attr-defined]
             for sink in self._sinks
         ]
-        lengths = device.array(np.array([len(parts) for parts in several]))
+        lengths = device.kept(np.array([len(parts) for parts in several]))
         return (lengths, *(part for parts in several for part in parts))
 
     def put_reduced(self, i: int, j: int, parts: tuple[npt.NDArray[Any], ...]) -> None:

@@ -81,8 +81,14 @@ class ArrayDevice(Protocol):
     def array(self, values: npt.NDArray[Any]) -> Any:
         """Return an array of this machine as one of the device, of the same type."""
 
+    def kept(self, values: npt.NDArray[Any]) -> Any:
+        """Return a small array of this machine as one of the device, brought there once."""
+
     def host(self, values: Any) -> npt.NDArray[Any]:
         """Return an array of the device as one of this machine."""
+
+    def count(self, table: Any, at: Any) -> None:
+        """Add one to numbers of a contiguous table of integers, as often as `at` names each."""
 
 
 @runtime_checkable

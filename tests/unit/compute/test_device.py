@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from devices import DEVICES, TORCH, usable
 from rigidmodels import rigid_models
 
 from congruence.compute import _device_arrays, _device_pairs
@@ -31,7 +32,6 @@ METRICS = {
         "superpose", on=np.r_[0:6, 12:15], measure=np.arange(12), copies=GROUPS
     ),
 }
-TORCH = "needs the extra gpu (torch)"
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,10 @@ def models():
     return found
 
 
-@pytest.fixture(params=["numpy", "torch:cpu"])
+@pytest.fixture(params=DEVICES)
 def device(request):
-    if not request.param.startswith("torch"):
-        yield request.param
-        return
-    torch = pytest.importorskip("torch", reason=TORCH)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # small arrays on busy cores
-    yield request.param
-    torch.set_num_threads(before)
+    with usable(request.param) as word:
+        yield word
 
 
 def distances(tiler, models, metric, **options):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from devices import DEVICES, usable
 from rigidmodels import rigid_models
 
 from congruence.compute.bins import BinsSink, ClusterSums, HistogramSink, Several
@@ -33,16 +34,10 @@ def matrix(models):
     return rmsd_matrix(models, METRIC)
 
 
-@pytest.fixture(params=["numpy", "torch:cpu"])
+@pytest.fixture(params=DEVICES)
 def tiler(request):
-    if not request.param.startswith("torch"):
-        yield DeviceTiler(request.param, block=128)
-        return
-    torch = pytest.importorskip("torch", reason="needs the extra gpu (torch)")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # small arrays on busy cores
-    yield DeviceTiler(request.param, block=128)
-    torch.set_num_threads(before)
+    with usable(request.param) as word:
+        yield DeviceTiler(word, block=128)
 
 
 def reduced_only(sink):

@@ -6,7 +6,7 @@ Time on a graphics card: an aligned pass, and a million compressed models.
 
 First one pair of blocks, step by step: products, distances, histogram and bins.
 Then whole passes. "Waited for" is by the clock until the device and this machine
-are done. Nothing of this was measured on a card by those who wrote it.
+are done.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The Dask engine on two worker processes: the bytes of one machine, and workers that are killed."""
 
+import ctypes
 import logging
 import os
 import shutil
@@ -26,7 +27,7 @@ from congruence.core.placement import PlacedModels, Placement
 from congruence.core.results import Alignment
 from congruence.core.sources import ArraySource, CondensedSink
 from congruence.core.topology import Molecule, Topology
-from congruence.errors import ConfigError, FormatError, InputError
+from congruence.errors import ConfigError, FormatError, InputError, ShapeError
 from congruence.io.tiles import DistanceFolder
 from congruence.simulate import damage_run, simulate_runs, small_system
 from congruence.workflow import dask_cluster, dask_engine, dask_maps, dask_moves, dask_steps
@@ -34,6 +35,8 @@ from congruence.workflow.dask_cluster import Connection, connected, keep_engine
 from congruence.workflow.dask_engine import DaskTiler
 from congruence.workflow.dask_futures import Call
 from congruence.workflow.dask_map_tasks import density_sum
+from congruence.workflow.dask_memory import learn_sizes
+from congruence.workflow.dask_moves import MovesPlan
 from congruence.workflow.dask_scratch import read_job
 from congruence.workflow.member_sets import read_sets
 from congruence.workflow.precision import PrecisionOptions, precision_of_results
@@ -440,6 +443,59 @@ def test_large_fluctuations_are_summed_in_parts_with_the_bytes_of_one_machine(ad
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
         assert found.iterations == expected.iterations
         assert found.rigid.tolist() == [True] * (n // 2) + [False] * (n // 2)
+
+
+@pytest.mark.parametrize("alignment", ["superpose", "center", "none"])
+def test_rounds_of_a_mean_are_done_several_at_a_time_with_the_bytes_of_one_machine(
+    cluster, address, monkeypatch, alignment
+):
+    from congruence.compute.fluctuation import fluctuation
+    from congruence.compute.rectangle import one_blas_thread
+
+    # Three rounds at a time, though the first task could do them all.
+    seconds = MovesPlan(FAR.shape).seconds("places")
+    monkeypatch.setattr(dask_moves, "_SECONDS", 3.5 * seconds)
+    assert not MovesPlan(FAR.shape).whole
+    assert MovesPlan(FAR.shape).rounds == 3
+    topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
+    how = {"alignment": Alignment(alignment), "on": np.arange(30), "weights": RNG.random(30)}
+    sets = [(f"cluster.{k}", ArraySource(FAR[::-1] + k), k) for k in range(3)]
+    counting = Counting()
+    cluster.scheduler.add_plugin(counting)
+    try:
+        made = list(dask_steps.set_fluctuations(f"dask:{address}", sets, topology, **how))
+    finally:
+        cluster.scheduler.remove_plugin("counting")
+    rounds = []
+    for (_, source, center), found in zip(sets, made, strict=True):
+        with one_blas_thread():
+            expected = fluctuation(source, topology, center=center, **how)
+        for name in ("rmsf", "compat", "mean", "rigid"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert found.iterations == expected.iterations
+        rounds.append(max(1, expected.iterations))
+    asked = sum(key.startswith("fluctuation-mean") for key in counting.done)
+    assert asked == sum(-(-r // 3) for r in rounds)
+    assert max(rounds) > 3 or alignment != "superpose"
+
+
+def test_an_error_in_one_of_several_clusters_ends_the_others(address, monkeypatch):
+    monkeypatch.setattr(dask_moves, "_SECONDS", 0.0)
+    topology = Topology.simple([Molecule("A")], beads_per_molecule=30)
+    how = {"alignment": Alignment.SUPERPOSE, "on": np.arange(30), "weights": np.ones(30)}
+    broken = FAR.copy()
+    broken[7] = np.nan
+    sets = [("broken", ArraySource(broken), 0), ("whole", ArraySource(FAR), 0)]
+    with pytest.raises(ShapeError, match="not finite"):
+        list(dask_steps.set_fluctuations(f"dask:{address}", sets, topology, **how))
+
+
+def test_workers_with_a_nanny_learn_the_sizes_of_arrays(address):
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
+        pytest.skip("not the GNU C library")
+    with connected(address) as connection:
+        (changed,) = connection.results(learn_sizes, [("learn", ())])
+    assert changed
 
 
 def test_squares_that_take_long_are_computed_in_many_tasks(address, small_tasks, monkeypatch):

@@ -28,6 +28,7 @@ _OTHER_PROGRAMS = {
     *("--write", "--quick", "--group"),
     *("--models", "--beads", "--kinds", "--budget", "--full", "--every-pair"),  # benchmarks
     *("--data", "--null"),
+    *("--members", "--workers", "--cold", "--each"),
     *("--nworkers", "--nthreads", "--scheduler-file"),  # dask
 }
 

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _RATE = 2e10
-_ROTATION_SECONDS = 1e-6
+_ROTATION_SECONDS = 7e-7
 
 
 class Rectangles:

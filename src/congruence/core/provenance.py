@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import pkgutil
 import platform
 import re
 from collections import Counter
@@ -182,7 +183,8 @@ def versions() -> dict[str, str]:
         user's environment is included.
     """
     found = {"python": platform.python_version()}
-    for name in ("congruence", "numpy", "scipy", "scikit-learn", "numba"):
+    found["congruence"] = str(pkgutil.resolve_name("congruence:__version__"))
+    for name in ("numpy", "scipy", "scikit-learn", "numba"):
         found[name] = _installed(name)
     return found
 

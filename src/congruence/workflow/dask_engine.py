@@ -9,6 +9,7 @@ of workers.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from congruence.core.sources import TileSink
     from congruence.typing import FloatArray
 
-__all__ = ["DaskTiler", "TilePlan", "task_edge"]
+__all__ = ["DaskTiler", "TilePlan", "even_edge", "task_edge"]
 
 _UNIT = 128
-_SECONDS = 0.7
+_SECONDS = 1.0
 _DEVICE_SPEED = 16.0
 _LONGEST = 4096
 _TASK_BYTES = 256 << 20
@@ -169,8 +170,9 @@ def task_edge(
     Returns
     -------
     size : int
-        A multiple of 128 that divides `edge` or is a multiple of it. It depends
-        on the numbers of models and beads and on the metric, not on workers.
+        A multiple of 128 that fits `edge`: rows of tiles and rows of squares end
+        together after 4,096 models at most. It depends on the numbers of models and
+        beads and on the metric, not on workers.
     """
     from congruence.compute.rectangle import pair_seconds
 
@@ -179,9 +181,29 @@ def task_edge(
         seconds /= _DEVICE_SPEED
     room = min(memory, _TASK_BYTES) // (2 * 36 * beads)
     most = min(int((_SECONDS / seconds) ** 0.5), room, _LONGEST)
-    fitting = [size for size in range(_UNIT, edge + 1, _UNIT) if edge % size == 0]
-    fitting += range(2 * edge, _LONGEST + 1, edge)
+    together = max(edge, _LONGEST)
+    fitting = [s for s in range(_UNIT, _LONGEST + 1, _UNIT) if math.lcm(s, edge) <= together]
     return max((size for size in fitting if size <= most), default=_UNIT)
+
+
+def even_edge(models: FloatArray, metric: Metric) -> int:
+    """
+    Choose tiles, where any will do, so that those at the end are not much smaller.
+
+    Parameters
+    ----------
+    models : ndarray, dtype=float64, shape=(k,n,3)
+        The models in Å.
+    metric : Metric
+        The definition of the distance.
+
+    Returns
+    -------
+    edge : int
+        A multiple of 128: at most the square of one task.
+    """
+    rows = -(-len(models) // task_edge(models, metric, _UNIT))
+    return _UNIT * max(1, -(-len(models) // (rows * _UNIT)))
 
 
 @dataclass(frozen=True)
@@ -242,7 +264,7 @@ class TilePlan:
     @cached_property
     def bands(self) -> list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]:
         """Squares and tiles of one band of rows after the other."""
-        height = max(self.edge, self.size)
+        height = math.lcm(self.edge, self.size)  # no square is in two bands
         tiles: dict[int, list[tuple[int, int]]] = {}
         for tile in self.tiles:
             tiles.setdefault(tile[0] // height, []).append(tile)

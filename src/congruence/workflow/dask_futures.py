@@ -8,7 +8,6 @@ messages of its scheduler.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import operator
 import pkgutil
@@ -153,7 +152,7 @@ def other_workers(client: Any) -> list[str]:
     found : list of str
         Which has what.
     """
-    mine = importlib.metadata.version("congruence")
+    mine = pkgutil.resolve_name("congruence:__version__")
     found = []
     answers = client.run(pkgutil.resolve_name, "congruence:__version__", on_error="return")
     for worker, version in sorted(answers.items()):

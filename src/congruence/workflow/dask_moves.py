@@ -2,14 +2,17 @@
 How beads of clusters move, on a Dask cluster.
 
 A small cluster is one task. Of a large one each round of the mean is divided: a
-task sums over blocks of models, and the sums are added here in their order.
+task sums over blocks of models, and the sums are added here in their order. What one
+task could sum in less than a second is summed for several rounds of the mean by each.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,16 +31,24 @@ from congruence.workflow.dask_words import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from congruence.compute.fluctuation_sums import What
+    from congruence.compute.fluctuation_sums import BlockSums, What
     from congruence.core.results import Alignment
     from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["block_sums", "fluctuations", "set_fluctuations"]
+__all__ = ["MovesPlan", "block_sums", "fluctuations", "mean_rounds", "set_fluctuations"]
 
 _BLOCKS = {"places": 4, "moves": 2, "deviations": 6}
-"""Blocks of 4 million coordinates that one task sums over: most of a second."""
+"""Blocks of 4 million coordinates that one task sums over: half a second to one."""
+
+_SECONDS = 0.7
+_VALUE_SECONDS = {"places": 3.5e-8, "moves": 1e-7, "deviations": 2e-8}
+"""Seconds of one core for each coordinate; for models that are superposed."""
+_FEW_ROUNDS = 20
+_SETTLED = 5e-7
+"""Å a coordinate: whoever asks for the mean has stopped then, at 1e-6 Å a bead."""
+_TOGETHER = 8
 
 _TITLES = {"places": "mean", "moves": "rmsf", "deviations": "compat"}
 
@@ -88,23 +99,100 @@ def set_fluctuations(
         calls = [
             (f"fluctuation-{name}", (str(folder), at))
             for at, (name, x, _) in enumerate(sets)
-            if not _divided(x)
+            if MovesPlan(x.shape).whole
         ]
-        rounds = connection.results(fluctuations, calls)
-        for at, (name, x, center) in enumerate(sets):
-            if not _divided(x):
-                yield _read(folder, at, x.shape[0], str(alignment), next(rounds))
-                continue
-            sums = _FarSums(connection, folder, at, name, x.shape)
+
+        def divided(at: int) -> Fluctuation:
+            name, x, center = sets[at]
+            sums = _FarSums(connection, folder, at, name, x.shape, over)
             with one_blas_thread():
-                found = fluctuation(x, topology, center=center, sums=sums, **how)
-            yield found
+                return fluctuation(x, topology, center=center, sums=sums, **how)
+
+        over = Event()
+        # A round waits for the one before: several clusters at a time keep workers busy.
+        with ThreadPoolExecutor(_TOGETHER) as together:
+            near = together.submit(lambda: iter(list(connection.results(fluctuations, calls))))
+            far = {
+                at: together.submit(divided, at)
+                for at, (_, x, _) in enumerate(sets)
+                if not MovesPlan(x.shape).whole
+            }
+            try:
+                for at, (_, x, _) in enumerate(sets):
+                    if at in far:
+                        yield far.pop(at).result()
+                    else:
+                        yield _read(folder, at, x.shape[0], str(alignment), next(near.result()))
+            finally:
+                over.set()
+                together.shutdown(wait=False, cancel_futures=True)
 
 
-def _divided(source: CoordinateSource) -> bool:
-    from congruence.compute.fluctuation_sums import block_models
+@dataclass(frozen=True)
+class MovesPlan:
+    """
+    In which tasks the fluctuation of one cluster is computed.
 
-    return source.shape[0] > block_models(source.shape[1])
+    Parameters
+    ----------
+    shape : tuple of int
+        Models, beads, 3.
+
+    Examples
+    --------
+    >>> MovesPlan((100, 100, 3)).whole
+    True
+    >>> MovesPlan((4000, 300, 3)).rounds
+    5
+    """
+
+    shape: tuple[int, int, int]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is one task: also with many rounds of the mean it is short."""
+        return self.seconds("places") * _FEW_ROUNDS + self.seconds("moves") < _SECONDS
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds of the mean one task does; 1 where a round is several tasks."""
+        if self.models("places") < self.shape[0]:
+            return 1
+        return max(1, int(_SECONDS / max(self.seconds("places"), 1e-9)))
+
+    def models(self, what: What) -> int:
+        """
+        Return how many models one task sums over.
+
+        Parameters
+        ----------
+        what : str
+            As for `congruence.compute.fluctuation_sums.BlockSums.of`.
+
+        Returns
+        -------
+        models : int
+            Whole blocks.
+        """
+        from congruence.compute.fluctuation_sums import block_models
+
+        return _BLOCKS[what] * block_models(self.shape[1])
+
+    def seconds(self, what: What) -> float:
+        """
+        Estimate the time of the longest task.
+
+        Parameters
+        ----------
+        what : str
+            As for `models`.
+
+        Returns
+        -------
+        seconds : float
+            Of one core, for one round.
+        """
+        return 3 * self.shape[1] * min(self.shape[0], self.models(what)) * _VALUE_SECONDS[what]
 
 
 def _read(folder: Path, at: int, models: int, alignment: str, rounds: int) -> Fluctuation:
@@ -129,20 +217,22 @@ class _FarSums:
     at: int
     name: str
     shape: tuple[int, int, int]
-    rounds: Iterator[int] = field(default_factory=count)
+    over: Event  # nobody waits any more
+    numbers: Iterator[int] = field(default_factory=count)
+    ahead: list[FloatArray] = field(default_factory=list)  # means, and sums laid on them
 
     def __call__(self, what: What, *at: FloatArray) -> Iterator[FloatArray]:
-        from congruence.compute.fluctuation_sums import block_models
-
-        m, n, _ = self.shape
-        step = _BLOCKS[what] * block_models(n)
-        number = next(self.rounds)
-        about = [str(self.folder / f"{self.at}-{number}-about-{k}.npy") for k in range(len(at))]
-        for path, array in zip(about, at, strict=True):
-            save_array(Path(path), array)
+        if self.over.is_set():
+            raise CancelledError
+        plan = MovesPlan(self.shape)
+        if what == "places" and plan.rounds > 1:
+            yield self._total(at[0], plan.rounds)
+            return
+        m, step = self.shape[0], plan.models(what)
+        number, about = self._about(at)
         calls = []
         for start in range(0, m, step):
-            out = str(self.folder / f"{self.at}-{number}-sums-{start}.npy")
+            out = self._file(f"{number}-sums-{start}")
             piece = (start, min(start + step, m))
             words = (str(self.folder), self.at, what, about, out, *piece)
             name = f"fluctuation-{_TITLES[what]}-{self.name}-{start}"
@@ -151,6 +241,30 @@ class _FarSums:
             made = Path(call.words[4])
             yield from load_array(made)
             made.unlink(missing_ok=True)
+
+    def _total(self, mean: FloatArray, rounds: int) -> FloatArray:
+        """Return the sum of positions laid on a mean; perhaps it was computed ahead."""
+        if not (self.ahead and np.array_equal(self.ahead[0][0], mean)):
+            number, (about,) = self._about((mean,))
+            out = Path(self._file(f"{number}-rounds"))
+            words = (str(self.folder), self.at, about, str(out), rounds)
+            name = f"fluctuation-mean-{self.name}-0"
+            list(self.connection.run([Call(mean_rounds, name, words)]))
+            self.ahead[:] = list(load_array(out))
+            out.unlink(missing_ok=True)
+        _, total = self.ahead.pop(0)
+        return np.asarray(total)
+
+    def _about(self, at: Sequence[FloatArray]) -> tuple[int, list[str]]:
+        """Write the arrays that sums are about."""
+        number = next(self.numbers)
+        about = [self._file(f"{number}-about-{k}") for k in range(len(at))]
+        for path, array in zip(about, at, strict=True):
+            save_array(Path(path), array)
+        return number, about
+
+    def _file(self, name: str) -> str:
+        return str(self.folder / f"{self.at}-{name}.npy")
 
 
 def fluctuations(folder: str, at: int) -> int:
@@ -209,22 +323,65 @@ def block_sums(
     start, stop : int
         Which of the models: whole blocks, or to the last.
     """
-    from congruence.compute.fluctuation_sums import BlockSums
+    from congruence.compute.rectangle import one_blas_thread
+
+    path = Path(out)
+    if path.exists():
+        return
+    sums = _sums(folder, at, start, stop)
+    arrays = [load_array(Path(file)) for file in about]
+    with one_blas_thread():
+        found = np.stack(list(sums(what, *arrays)))
+    save_array(path, found)
+
+
+def mean_rounds(folder: str, at: int, about: str, out: str, rounds: int) -> None:
+    """
+    Sum the positions of one cluster laid on a mean, then on the mean that follows, and so on.
+
+    Parameters
+    ----------
+    folder : str
+        The stage.
+    at : int
+        Position of the cluster.
+    about : str
+        File of the first mean.
+    out : str
+        File to write: for each round the mean and the sum, shape (rounds,2,n,3). There
+        are fewer where the mean no longer changes.
+    rounds : int
+        At most so many.
+    """
     from congruence.compute.rectangle import one_blas_thread
     from congruence.core.results import Alignment
 
     path = Path(out)
     if path.exists():
         return
+    sums, mean = _sums(folder, at), load_array(Path(about))
+    m, found = sums.source.shape[0], []
+    for _ in range(rounds):
+        total = np.zeros_like(mean)
+        with one_blas_thread():
+            for part in sums("places", mean):
+                total += part
+        found.append((mean, total))
+        before, mean = mean, total / m
+        if sums.mode is not Alignment.SUPERPOSE or np.abs(mean - before).max() < _SETTLED:
+            break
+    save_array(path, np.array(found))
+
+
+def _sums(folder: str, at: int, start: int = 0, stop: int | None = None) -> BlockSums:
+    from congruence.compute.fluctuation_sums import BlockSums
+    from congruence.core.results import Alignment
+
     job = read_job(folder)
-    sums = BlockSums(
+    return BlockSums(
         members_from(job["requests"][at]["members"], start, stop),
         topology_from(job["topology"]),
         alignment=Alignment(job["alignment"]),
         on=np.array(job["on"], np.int64),
         weights=np.array(job["weights"], np.float64),
     )
-    arrays = [load_array(Path(file)) for file in about]
-    with one_blas_thread():
-        found = np.stack(list(sums(what, *arrays)))
-    save_array(path, found)

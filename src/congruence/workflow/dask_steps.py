@@ -39,8 +39,9 @@ __all__ = [
 
 _FILES = 100
 """Files that one task opens."""
-_LONG = 2.0
-_VALUES = 6_000_000
+_LONG = 1.5
+"""Seconds, as far as they can be told, from which a square is divided."""
+_VALUES = 12_000_000
 """Coordinates that one task reads: about half a second."""
 
 
@@ -181,7 +182,7 @@ def set_squares(
 
 def takes_long(models: FloatArray, metric: Metric) -> bool:
     """
-    Tell whether all distances of a set take more than two seconds of one core.
+    Tell whether all distances of a set take more than a second and a half of one core.
 
     Parameters
     ----------
@@ -219,10 +220,10 @@ def large_square(engine: str, models: FloatArray, metric: Metric) -> FloatArray:
     square : ndarray, dtype=float64, shape=(k,k)
         In Å; the bytes of `congruence.compute.rmsd.rmsd_matrix`.
     """
-    from congruence.workflow.dask_engine import DaskTiler
+    from congruence.workflow.dask_engine import DaskTiler, even_edge
 
     address = engine.partition(":")[2]
-    sink = CondensedSink(len(models), np.float64)
+    sink, edge = CondensedSink(len(models), np.float64), even_edge(models, metric)
     with connected(address) as connection, connection.scratch.lent(ArraySource(models)):
-        DaskTiler(address)(models, sink, metric, precision="double")
+        DaskTiler(address)(models, sink, metric, precision="double", edge=edge)
     return DistanceMatrix(sink.values, len(models), metric.mode).square()

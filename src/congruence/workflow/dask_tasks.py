@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from congruence.errors import ConfigError, CongruenceError, MissingDependencyError
+from congruence.workflow.dask_memory import learn_sizes
 from congruence.workflow.dask_scratch import FileSource, read_job, save_array
 from congruence.workflow.dask_words import metric_from
 
@@ -59,6 +60,7 @@ def perform(target: str, words: str) -> Any:
     >>> perform("operator:add", "[1, 2]")
     3
     """
+    learn_sizes()
     return pkgutil.resolve_name(target)(*json.loads(words))
 
 

@@ -1,6 +1,7 @@
 """Which tasks there are, tasks as functions, and what is said when there is no cluster."""
 
 import json
+import math
 import socket
 import sys
 from pathlib import Path
@@ -8,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from congruence.compute.fluctuation_sums import block_models
 from congruence.compute.metric import Metric
-from congruence.compute.rectangle import Rectangles, settle
+from congruence.compute.rectangle import Rectangles, pair_seconds, settle
 from congruence.compute.rmsd import rmsd_matrix, rmsd_tiles
 from congruence.core.sources import ArraySource, CondensedSink
 from congruence.errors import ConfigError, ShapeError
-from congruence.workflow import dask_cluster, dask_tasks
+from congruence.workflow import dask_cluster, dask_maps, dask_memory, dask_steps, dask_tasks
 from congruence.workflow.dask_cluster import Connection, keep_engine
-from congruence.workflow.dask_engine import DaskTiler, TilePlan, task_edge
+from congruence.workflow.dask_engine import DaskTiler, TilePlan, even_edge, task_edge
 from congruence.workflow.dask_futures import Call, submit
+from congruence.workflow.dask_moves import MovesPlan
 from congruence.workflow.dask_scratch import FileSource, Scratch
 from congruence.workflow.dask_steps import _pieces, takes_long
 from congruence.workflow.resources import Resources
@@ -28,7 +31,9 @@ MODELS = RNG.normal(size=(300, 8, 3)) * 20
 # ---------------------------------------------------------------- plan
 
 
-@pytest.mark.parametrize(("edge", "size"), [(128, 128), (256, 128), (128, 384), (256, 512)])
+@pytest.mark.parametrize(
+    ("edge", "size"), [(128, 128), (256, 128), (128, 384), (256, 512), (256, 384), (384, 256)]
+)
 @pytest.mark.parametrize("done", [set(), {(0, 0)}, {(0, 256), (256, 256)}])
 def test_every_tile_is_covered_by_squares_of_its_band(edge, size, done):
     m = 700
@@ -59,10 +64,71 @@ def test_squares_take_most_of_a_second_and_fit_the_tiles():
     assert edge_of(50, 128, **apart) < edge_of(50, 128)
     for edge in (128, 640, 1024):
         size = edge_of(1000, edge)
-        assert size % edge == 0 or edge % size == 0
+        assert size % 128 == 0
+        assert math.lcm(size, edge) <= 4096
     one, metric = np.zeros((5000, 50, 3)), Metric("superpose")
     assert task_edge(one, metric, 128, device="gpu") > task_edge(one, metric, 128)
     assert task_edge(one, metric, 128, memory=1) == 128
+
+
+@pytest.mark.parametrize("beads", [30, 100, 300, 1000, 3000])
+@pytest.mark.parametrize(
+    ("alignment", "apart"),
+    [
+        ("none", False),
+        ("center", False),
+        ("center", True),
+        ("superpose", False),
+        ("superpose", True),
+    ],
+)
+def test_planned_squares_take_between_a_fifth_of_a_second_and_two(alignment, beads, apart):
+    metric = Metric(alignment, on=np.arange(beads // 3) if apart else None)
+    models = np.broadcast_to(0.0, (20_000, beads, 3))
+    seconds, _ = pair_seconds(models, metric)
+    size = task_edge(models, metric, 1024)
+    # Of very few beads the square is the longest that there is.
+    assert seconds * size**2 >= 0.4 or size == 4096
+    assert seconds * size**2 <= 1.0
+
+
+@pytest.mark.parametrize("models", [300, 1600, 2500, 9000])
+@pytest.mark.parametrize("beads", [100, 1600])
+def test_tiles_of_a_square_by_itself_are_even(models, beads):
+    metric, data = Metric("superpose"), np.broadcast_to(0.0, (models, beads, 3))
+    edge = even_edge(data, metric)
+    most = task_edge(data, metric, 128)
+    assert edge % 128 == 0
+    assert edge <= most
+    rows = -(-models // edge)
+    assert rows == -(-models // most)
+    assert models - (rows - 1) * edge > edge - 128 * rows
+
+
+@pytest.mark.parametrize("beads", [30, 300, 1000, 30_000, 1_000_000])
+@pytest.mark.parametrize("models", [2, 100, 1000, 3000, 10_000, 100_000])
+def test_planned_moves_take_less_than_two_seconds(models, beads):
+    plan = MovesPlan((models, beads, 3))
+    places, moves = plan.seconds("places"), plan.seconds("moves")
+    if plan.whole:  # a mean seldom needs more than 40 rounds
+        assert places * 40 + moves < 1.5
+        assert plan.rounds * places > 0.3
+        return
+    assert 0.2 < places * plan.rounds < 1.5
+    # What is done once is short when the whole of it is.
+    divided = plan.models("moves") < models
+    assert 0.01 < moves < 1.5
+    assert moves > 0.2 or not divided
+    for what in ("places", "moves", "deviations"):
+        assert plan.models(what) % block_models(beads) == 0
+    assert plan.rounds == 1 or plan.models("places") >= models
+
+
+def test_grids_and_frames_are_divided_into_tasks_of_about_half_a_second():
+    # Measured: 2e-8 to 4e-8 s of CPU time for a coordinate that is placed or read.
+    for values in (dask_maps._READ_VALUES, dask_steps._VALUES):
+        assert values * 2e-8 > 0.2
+        assert values * 4e-8 < 1.0
 
 
 def test_files_are_divided_into_tasks_of_so_many_frames():
@@ -175,6 +241,48 @@ def test_a_worker_gets_names_and_json_only(monkeypatch):
     assert resolve(name) is dask_tasks.perform
     assert words == ["congruence.workflow.dask_tasks:distances", '["/folder", 0, 128]']
     assert {f.__module__.partition(".")[0] for f in (function, resolve)} == {"_operator", "pkgutil"}
+
+
+@pytest.fixture
+def mallopt(monkeypatch):
+    """Return what the C library is asked for, with the variable that a nanny sets."""
+    asked = []
+
+    class Library:
+        def __init__(self, name):
+            assert name is None
+
+        def mallopt(self, what, value):
+            asked.append((what, value))
+            return 1
+
+    monkeypatch.setattr(dask_memory.ctypes, "CDLL", Library)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    dask_memory.learn_sizes.cache_clear()
+    yield asked
+    dask_memory.learn_sizes.cache_clear()
+
+
+def test_a_worker_with_a_nanny_uses_freed_arrays_again(mallopt):
+    for _ in range(2):
+        assert dask_tasks.perform("operator:add", "[1, 2]") == 3
+    assert mallopt == [(-3, 32 << 20), (-1, 64 << 20)]  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+
+
+@pytest.mark.parametrize("variable", ["MALLOC_MMAP_THRESHOLD_", None])
+def test_memory_is_left_as_it_is_without_a_nanny_or_as_chosen(mallopt, monkeypatch, variable):
+    if variable:
+        monkeypatch.setenv(variable, "1000000")
+    else:
+        monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_")
+    assert not dask_memory.learn_sizes()
+    assert not mallopt
+
+
+def test_another_c_library_is_no_error(mallopt, monkeypatch):
+    monkeypatch.setattr(dask_memory.ctypes, "CDLL", lambda name: object())
+    assert not dask_memory.learn_sizes()
 
 
 @pytest.mark.parametrize("engine", ["", "spark", "dask:", "dasky:1", "local:1"])

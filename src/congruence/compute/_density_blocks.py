@@ -22,6 +22,7 @@ _BLOCK_VALUES = 1 << 22
 _STRETCH_SECONDS = 1.0
 _READ_SECONDS = 7e-8
 _BEAD_SECONDS = 2e-7
+_PLAIN_SECONDS = 1.6e-6  # by NumPy
 _VOXEL_SECONDS = 1.5e-7
 _COMPILED_MODELS = 1 + round((2 * COMPILED_PAIRS) ** 0.5)
 
@@ -75,15 +76,18 @@ def block_models(n: int) -> int:
     return max(1, _BLOCK_VALUES // max(3 * n, 1))
 
 
-def stretch(n: int, selected: int, grid: Grid) -> int:
+def stretch(n: int, selected: int, grid: Grid, job: int = 0) -> int:
     """
     Return the number of blocks that are summed on a lattice of their own.
 
     They take one core about a second, or five times as long as a lattice is
-    written, read and added. It depends on the numbers of beads and voxels
-    only: sums of stretches are added in their order, whoever computes them.
+    written, read and added. It depends on the numbers of beads, voxels and
+    models of the `job` only (0: not known, taken for many): sums of stretches
+    are added in their order, whoever computes them.
     """
-    block = block_models(n) * (n * _READ_SECONDS + selected * _BEAD_SECONDS)
+    plain = 0 < job < _COMPILED_MODELS
+    seconds = n * _READ_SECONDS + selected * (_PLAIN_SECONDS if plain else _BEAD_SECONDS)
+    block = block_models(n) * seconds
     return max(1, round(max(_STRETCH_SECONDS, grid.size * _VOXEL_SECONDS) / block))
 
 

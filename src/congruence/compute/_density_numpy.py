@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from congruence.compute._density_window import CUT
+from congruence.compute._density_window import CUT, spans_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from congruence.compute._density_window import Window
     from congruence.core.grid import Grid
-    from congruence.typing import BoolArray, FloatArray, IntArray
+    from congruence.typing import BoolArray, Float32Array, FloatArray, IntArray
 
 _CELL = 8
 _NARROW = 5
@@ -38,7 +38,7 @@ def add(
     lattice: FloatArray,
     extra: Callable[[], FloatArray],
     threads: int,
-) -> None:
+) -> IntArray:
     """
     Add narrow windows to the lattice; in place of others the Gaussians themselves.
 
@@ -54,6 +54,7 @@ def add(
     if len(points):
         out = lattice if window.kind == "gaussian" else extra()
         _splat(points, masses, first, grid.voxel, window.sigma, out[:, :, : grid.shape[0]])
+    return spans_for(lattice, full=True)
 
 
 def _deposit(
@@ -87,15 +88,26 @@ def _weights(places: FloatArray, window: Window) -> FloatArray:
     return weights
 
 
-def smooth(lattice: FloatArray, taps: FloatArray, threads: int) -> None:
-    """Convolve a lattice with an even kernel along all axes, in place; it is zero beyond its edges."""
+def finish(
+    lattice: FloatArray,
+    extra: FloatArray | None,
+    taps: FloatArray,
+    spans: IntArray,
+    scale: float,
+    mean: Float32Array,
+    threads: int,
+) -> None:
+    """Convolve a lattice with an even kernel along all axes, add the extra, scale and write."""
     nz, ny, nx = lattice.shape
     columns = lattice.reshape(nz, ny * nx)
     for start in range(0, ny * nx, _COLUMNS):
         _filter(columns[:, start : start + _COLUMNS], taps)
-    for plane in lattice:
+    for k, plane in enumerate(lattice):
         _filter(plane, taps)
         _filter(plane.T, taps)
+        if extra is not None:
+            plane += extra[k]
+        np.multiply(plane[:, : mean.shape[2]], scale, out=mean[k], casting="same_kind")
 
 
 def _filter(source: FloatArray, taps: FloatArray) -> None:

@@ -13,19 +13,25 @@ from congruence.compute.rectangle import one_blas_thread
 
 if TYPE_CHECKING:
     from congruence.core.grid import Grid
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import BoolArray, FloatArray, IntArray
 
 LANES = 8
 """Values that are added at once; rows of windows and of lattices are multiples of it."""
 
+COLUMNS = 4 * LANES
+"""Columns of a lattice that are filtered together."""
+
 CUT = 4.6
 """Where a Gaussian that is added itself ends, in sigma; 2.5e-5 of its peak."""
 
-_WIDTHS = {4: 2.4, 5: 1.6, 6: 1.4, 7: 1.2, 8: 1.1}
+_WIDTHS = {4: 2.3, 5: 1.7, 6: 1.46, 7: 1.0, 8: 0.95}
 _BOUND = 8.5e-5
 _REACH = 4.7
 _ROWS = 256
 _NODES = 40
+_TURNS = 9
+_EVERY = 8
+_PERIODS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +42,7 @@ class Window:
     Parameters
     ----------
     kind : {"kaiser", "gaussian"}
-        Whether a filter follows, which it does from about 1.2 voxels per sigma on.
+        Whether a filter follows, which it does from about one voxel per sigma on.
     sigma : float
         Width of the Gaussian in Å.
     width : int
@@ -48,8 +54,8 @@ class Window:
         Half of the even kernel that turns windows into Gaussians; empty where
         they are Gaussians.
     error : float
-        Estimated bound of the error: of one bead, of its largest voxel; of
-        beads at every second voxel, of the mean.
+        Estimated bound of the error, of the largest voxel: of one bead, and of
+        beads at every one to four voxels.
     """
 
     kind: str
@@ -75,11 +81,12 @@ def window_for(grid: Grid, sigma: float) -> Window:
     -------
     window : Window
         The narrowest window of 4 to 8 voxels whose error is at most 8.5e-5:
-        4 from 2.4 voxels per sigma on, 5 from about 1.7, 6 from 1.46, 7 from
-        1.23; 8, from 1.11, otherwise. Its filter is that of the window of Barnett et al. (2019),
-        doi:10.1137/18M120885X; its weights are those which that filter
-        brings nearest to the Gaussian. Where voxels are coarser still, the
-        Gaussian itself, cut at `CUT` sigma.
+        4 from 2.4 voxels per sigma on, 5 from about 1.8, 6 from 1.47, 7 from
+        1.0 to 1.1 and from 1.3 on; 8, from 0.95, otherwise. Its filter is that
+        of the window of Barnett et al. (2019), doi:10.1137/18M120885X; its
+        weights are those which that filter brings nearest to the Gaussian.
+        Where this is not good enough, below about 1.3, both are fitted in turn.
+        Where voxels are coarser still, the Gaussian itself, cut at `CUT` sigma.
     """
     return _window_for(sigma, grid.voxel)
 
@@ -101,16 +108,37 @@ def lattice_for(grid: Grid, window: Window) -> FloatArray:
     """Return zeros, dtype=float64, shape (nz,ny,row): rows hold a window that starts anywhere."""
     nx, ny, nz = grid.shape
     row = -(-(nx + window.table.shape[1] - window.width) // LANES) * LANES
-    size = nz * ny * row
-    # Rows that start at cache lines are a fifth faster.
+    return aligned_zeros(nz, ny, row)
+
+
+def aligned_zeros(*shape: int) -> FloatArray:
+    """Return zeros, dtype=float64, that start at a cache line: vectors across two take twice as long."""
+    size = math.prod(shape)
     space = np.zeros(size + LANES)
     start = (-space.ctypes.data // 8) % LANES
-    return space[start : start + size].reshape(nz, ny, row)
+    return space[start : start + size].reshape(shape)
+
+
+def spans_for(lattice: FloatArray, *, full: bool) -> IntArray:
+    """
+    Return the first and the last plane that may hold something, of all rows and columns.
+
+    Shape (2,ny,row/COLUMNS), for COLUMNS columns at a time: all planes, or none.
+    """
+    nz, ny, row = lattice.shape
+    spans = np.empty((2, ny, -(-row // COLUMNS)), dtype=np.int64)
+    spans[0], spans[1] = (0, nz - 1) if full else (nz, -1)
+    return spans
+
+
+def joined(spans: IntArray, more: IntArray) -> IntArray:
+    """Return the first and last planes of which those of `spans` and `more` are."""
+    return np.stack([np.minimum(spans[0], more[0]), np.maximum(spans[1], more[1])])
 
 
 def _padded(weights: FloatArray) -> FloatArray:
     rows, width = weights.shape
-    table = np.zeros((1 + rows, -(-width // LANES) * LANES))
+    table = aligned_zeros(1 + rows, -(-width // LANES) * LANES)
     table[1:, :width] = weights
     return table
 
@@ -128,21 +156,54 @@ def _gaussians(voxels: IntArray, s: float, width: int, places: FloatArray) -> Fl
 
 
 def _fitted(s: float, width: int) -> tuple[FloatArray, FloatArray, float]:
-    """Return weights, one row per place, half of their filter, and the bound of the error."""
+    """
+    Return weights, one row per place, half of their filter, and the bound of the error.
+
+    Where the usual filter is not good enough, weights and filter are fitted
+    in turn, where errors are large more closely, until they are.
+    """
     reach, places = math.ceil(_REACH * s), _places(s)
     taps = _taps(s, width, reach)
     voxels = np.arange(-reach, width + reach)[:, None]
-    away = np.abs(voxels - np.arange(width))
-    spread = np.where(away <= reach, taps[np.minimum(away, reach)], 0.0)
+    at = np.abs(voxels - np.arange(width))[:, :, None] == np.arange(reach + 1)
     wanted = _gaussians(voxels, s, width, places)
-    weights = np.asarray(np.linalg.lstsq(spread, wanted, rcond=None)[0], dtype=np.float64)
-    error = spread @ weights - wanted
-    one = float((np.abs(error).max(axis=0) / wanted.max(axis=0)).max())
-    # Beads at every second voxel: their errors add up in a mean, and in its alternation.
-    even, odd = error[::2].sum(axis=0), error[1::2].sum(axis=0)
-    many = float((np.abs(even + odd) + np.abs(even - odd)).max())
+    closer = np.ones_like(wanted[:, ::_EVERY])
+    for turn in range(_TURNS):
+        spread = at @ taps
+        weights = np.asarray(np.linalg.lstsq(spread, wanted, rcond=None)[0], dtype=np.float64)
+        error = spread @ weights - wanted
+        bound = _error_bound(error, wanted)
+        if bound <= _BOUND or turn == _TURNS - 1:
+            break
+        away = np.abs(error[:, ::_EVERY])
+        closer *= (away / away.max() + 0.05) ** 0.3
+        closer /= closer.mean()
+        taps = _refitted(at, weights[:, ::_EVERY], wanted[:, ::_EVERY], closer)
+    return weights.T, taps, bound
+
+
+def _error_bound(error: FloatArray, wanted: FloatArray) -> float:
+    """Bound the error of a map, relative to its maximum, by that along one axis."""
+    worst = float((np.abs(error).max(axis=0) / wanted.max(axis=0)).max())
+    for period in _PERIODS:  # beads at every so many voxels, whose errors add up
+        least = np.zeros((-len(error) % period, error.shape[1]))
+        wrong, right = (
+            np.concatenate([part, least]).reshape(-1, period, error.shape[1]).sum(axis=0)
+            for part in (error, wanted)
+        )
+        worst = max(worst, float((np.abs(wrong).max(axis=0) / right.max(axis=0)).max()))
     # Errors of three axes add up at worst.
-    return weights.T, taps, 3.0 * max(one, many)
+    return 3.0 * worst
+
+
+def _refitted(
+    at: BoolArray, weights: FloatArray, wanted: FloatArray, closer: FloatArray
+) -> FloatArray:
+    """Return half of the filter that brings weights nearest to Gaussians."""
+    made = np.einsum("vwj,wp->vpj", at, weights) * closer[:, :, None]
+    values = (wanted * closer).reshape(-1)
+    taps = np.linalg.lstsq(made.reshape(len(values), -1), values, rcond=None)[0]
+    return np.asarray(taps, dtype=np.float64)
 
 
 def _taps(s: float, width: int, reach: int) -> FloatArray:
@@ -169,5 +230,5 @@ def _taps(s: float, width: int, reach: int) -> FloatArray:
 def _margin(s: float, width: int) -> float:
     """Return where the Gaussian ends for its window, in 1 / sigma; found by trial."""
     fixed = {4: 2.4, 5: 1.7, 6: 1.8}
-    wide = 1.72 + 1.85 * (s - 1.25) if width == 7 else 1.15 + 2.9 * (s - 1.1)
+    wide = 1.15 + 2.4 * (s - 1.0) if width == 7 else 0.85 + 3.4 * (s - 1.0)
     return fixed.get(width, wide)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._density_blocks import block_models, fixed_blocks, loops, plus, stretch
-from congruence.compute._density_window import window_for
+from congruence.compute._density_window import spans_for, window_for
 from congruence.compute.density import _checked, _masses, _Sum, gaussian_sigma
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DensityParts", "plus", "stretch_models"]
 
 
-def stretch_models(n: int, selected: int, grid: Grid) -> int:
+def stretch_models(n: int, selected: int, grid: Grid, job: int = 0) -> int:
     """
     Return how many models are summed apart.
 
@@ -36,6 +36,8 @@ def stretch_models(n: int, selected: int, grid: Grid) -> int:
         Beads of the map.
     grid : Grid
         The grid.
+    job : int
+        Models of the whole job, as for `congruence.compute.density.densities`.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def stretch_models(n: int, selected: int, grid: Grid) -> int:
     >>> stretch_models(1000, 1000, Grid((0.0, 0.0, 0.0), (60, 60, 60), 5.0))
     4194
     """
-    return stretch(n, selected, grid) * block_models(n)
+    return stretch(n, selected, grid, job) * block_models(n)
 
 
 class DensityParts:
@@ -66,6 +68,8 @@ class DensityParts:
         Where it is sampled.
     map_resolution : float
         In Å.
+    job : int
+        Models of the whole job, as for `congruence.compute.density.densities`.
 
     Raises
     ------
@@ -76,11 +80,12 @@ class DensityParts:
     """
 
     def __init__(
-        self, masses: FloatArray, beads: IntArray, grid: Grid, map_resolution: float
+        self, masses: FloatArray, beads: IntArray, grid: Grid, map_resolution: float, job: int = 0
     ) -> None:
         chosen = _checked({"map": beads}, len(masses))["map"]
         window = window_for(grid, gaussian_sigma(map_resolution))
-        self._sum = _Sum(chosen, _masses("map", chosen, masses), grid, window, threads=1)
+        self._sum = _Sum(chosen, _masses("map", chosen, masses), grid, window, 1, job)
+        self._job = job
 
     def part(self, models: Models, first: int) -> list[FloatArray]:
         """
@@ -106,7 +111,7 @@ class DensityParts:
         seen = first
         for block in fixed_blocks(models):
             seen += len(block)
-            self._sum.add(block, loops(seen))
+            self._sum.add(block, loops(max(seen, self._job)))
         return self._sum.parts()
 
     def density(self, sums: list[FloatArray], models: int) -> Float32Array:
@@ -126,4 +131,5 @@ class DensityParts:
             What `congruence.compute.density.densities` gives, in Da / Å³.
         """
         self._sum.before, self._sum.seen = [np.ascontiguousarray(s) for s in sums], 0
-        return self._sum.mean(models, loops(models))
+        self._sum.spans = spans_for(sums[0], full=True)
+        return self._sum.mean(models, loops(max(models, self._job)))

@@ -184,6 +184,7 @@ def _label_clusters(axes: Axes, data: MatrixData) -> None:
                 "arrowstyle": "-",
                 "color": cluster_color(label) if label >= 0 else "#999999",
                 "linewidth": 1.4,
+                "relpos": (1.0, 0.5),  # from the label's edge: no line runs through another label
                 "shrinkA": 2,
                 "shrinkB": 0,
             },

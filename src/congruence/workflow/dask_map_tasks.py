@@ -181,4 +181,5 @@ def _parts(job: dict[str, Any], name: str, grid: dict[str, Any]) -> DensityParts
         np.array(job["selections"][name], np.int64),
         grid_from(grid),
         job["map_resolution"],
+        job["models"],
     )

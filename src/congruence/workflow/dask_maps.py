@@ -105,6 +105,7 @@ def cluster_maps(
     *,
     grid: Grid,
     map_resolution: float,
+    job: int = 0,
 ) -> Iterator[dict[str, DensityMap]]:
     """
     Compute the densities of several clusters.
@@ -125,6 +126,8 @@ def cluster_maps(
         The grid of all maps.
     map_resolution : float
         In Å.
+    job : int
+        Models of the whole job, as for `congruence.compute.density.densities`.
 
     Yields
     ------
@@ -133,15 +136,16 @@ def cluster_maps(
     """
     with connected(engine.partition(":")[2]) as connection:
         scratch = connection.scratch
-        job = {
+        words = {
             "clusters": [scratch.share_placed(p, n) for p, n in zip(placed, names, strict=True)],
             "masses": topology.mass,
             "selections": dict(selections),
             "map_resolution": map_resolution,
+            "models": job,
         }
-        folder = scratch.stage("density", job)
+        folder = scratch.stage("density", words)
         plan = [
-            _Map(folder, job, at, name, f"{cluster}-{name}", grid, models.shape)
+            _Map(folder, words, at, name, f"{cluster}-{name}", grid, models.shape)
             for at, (cluster, models) in enumerate(zip(names, placed, strict=True))
             for name in selections
         ]
@@ -183,9 +187,8 @@ class _Map:
 
         models, n, _ = self.shape
         what = (str(self.folder), self.cluster, self.name, grid_words(self.grid))
-        pieces = _pieces(
-            models, stretch_models(n, len(self.job["selections"][self.name]), self.grid)
-        )
+        beads = len(self.job["selections"][self.name])
+        pieces = _pieces(models, stretch_models(n, beads, self.grid, self.job["models"]))
         last = f"density-{self.title}"
         if len(pieces) == 1:
             yield Call(dask_map_tasks.density, last, what)

@@ -105,6 +105,7 @@ def _maps(
 
     config, topology = job.config, job.ensemble.topology
     how: dict[str, Any] = {"grid": grid, "map_resolution": config.map_resolution}
+    how["job"] = len(job.ensemble)
     if config.engine != "local":
         from congruence.workflow.dask_steps import cluster_maps
 

@@ -68,3 +68,29 @@ def test_a_stretch_is_a_second_of_work_and_longer_on_large_grids():
     assert stretch_models(1000, 10, small) > 2 * stretch_models(1000, 1000, small)
     assert stretch_models(1000, 1000, large) > 4 * stretch_models(1000, 1000, small)
     assert stretch_models(10**7, 10**7, small) == 1
+
+
+def test_small_jobs_are_divided_by_the_rate_of_their_loops():
+    grid = Grid((0.0, 0.0, 0.0), (30, 30, 30), 5.0)
+    several = [stretch_models(100, 100, grid, job) for job in (0, 100, 1414, 1415, 10**6)]
+    assert several[0] == several[3] == several[4] >= 3 * several[1]
+    assert several[1] == several[2]
+
+
+def test_loops_are_those_of_the_job(monkeypatch):
+    from congruence.compute import density_parts
+    from congruence.compute.density import densities
+
+    monkeypatch.delenv("CONGRUENCE_KERNEL", raising=False)
+    asked = []
+    chosen = density_parts.loops
+    for module in ("density", "density_parts"):
+        monkeypatch.setattr(
+            f"congruence.compute.{module}.loops", lambda m: asked.append(m) or chosen(1)
+        )
+    models = np.random.default_rng(0).normal(size=(4, 5, 3))
+    grid = Grid((-9.0, -9.0, -9.0), (20, 20, 20), 1.0)
+    parts = density_parts.DensityParts(np.ones(5), np.arange(5), grid, 6.0, job=5000)
+    parts.density(parts.part(models, 0), 4)
+    densities(models, np.ones(5), {"all": np.arange(5)}, grid=grid, map_resolution=6.0, job=5000)
+    assert asked == [5000] * 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from congruence.compute import _density_numpy
-from congruence.compute._density_window import LANES, lattice_for, window_for
+from congruence.compute._density_window import COLUMNS, LANES, lattice_for, spans_for, window_for
 from congruence.core.grid import Grid
 
 GRID = Grid((0.0, 0.0, 0.0), (20, 3, 2), 1.0)
@@ -36,9 +36,11 @@ def test_a_window_is_a_gaussian_after_its_filter(sigma):
 
 
 def test_finer_voxels_take_narrower_windows():
-    widths = [window_for(GRID, sigma).width for sigma in (1.15, 1.3, 1.55, 2.0, 3.0, 30.0)]
-    assert widths == [8, 7, 6, 5, 4, 4]
-    assert [window_for(GRID, sigma).width for sigma in (0.2, 0.425, 0.85, 1.06)] == [2, 4, 8, 10]
+    widths = [
+        window_for(GRID, sigma).width for sigma in (0.97, 1.06, 1.2, 1.42, 1.55, 2.0, 3.0, 30.0)
+    ]
+    assert widths == [8, 7, 8, 7, 6, 5, 4, 4]
+    assert [window_for(GRID, sigma).width for sigma in (0.2, 0.425, 0.85, 0.94)] == [2, 4, 8, 10]
 
 
 def test_windows_in_units_of_length_keep_the_mass():
@@ -64,19 +66,56 @@ def test_a_lattice_holds_windows_that_start_anywhere(sigma):
 
 @pytest.mark.parametrize("shape", [(5, 4, 24), (1, 2, 8), (40, 70, 72)])
 @pytest.mark.parametrize("reach", [2, 9])
-def test_the_compiled_filter_is_the_plain_one_whatever_the_threads(shape, reach):
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_compiled_filter_is_the_plain_one_whatever_the_threads(shape, reach, apart):
     pytest.importorskip("numba")
     from congruence.compute import _density_kernels
 
     random = np.random.default_rng(1)
+    (nz, ny, row), taps = shape, random.normal(size=reach + 1)
     lattice = np.zeros(shape)
-    lattice[: shape[0] // 2 + 1, 1:, 3:7] = random.normal(size=(shape[0] // 2 + 1, shape[1] - 1, 4))
-    taps = random.normal(size=reach + 1)
-    plain = lattice.copy()
-    _density_numpy.smooth(plain, taps, 1)
-    results = []
-    for threads in (1, 2, 7):
-        results.append(lattice.copy())
-        _density_kernels.smooth(results[-1], taps, threads)
-    np.testing.assert_allclose(results[0], plain, rtol=1e-9, atol=1e-9 * np.abs(plain).max())
+    lattice[: nz // 2 + 1, 1:, 3:7] = random.normal(size=(nz // 2 + 1, ny - 1, 4))
+    spans = spans_for(lattice, full=False)
+    spans[0, 1:, 0], spans[1, 1:, 0] = 0, nz // 2
+    extra = random.normal(size=shape) if apart else None
+
+    def finished(kernels, where, threads):
+        mean = np.zeros((nz, ny, row - 3), dtype=np.float32)
+        kernels.finish(lattice.copy(), extra, taps, where, 0.5, mean, threads)
+        return mean
+
+    everywhere = spans_for(lattice, full=True)
+    plain = finished(_density_numpy, everywhere, 1)
+    results = [finished(_density_kernels, spans, threads) for threads in (1, 2, 7)]
+    results += [finished(_density_kernels, everywhere, threads) for threads in (1, 3)]
+    np.testing.assert_allclose(results[0], plain, rtol=1e-6, atol=1e-6 * np.abs(plain).max())
     assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+def test_a_lattice_without_anything_gives_zeros():
+    pytest.importorskip("numba")
+    from congruence.compute import _density_kernels
+
+    lattice, mean = np.zeros((5, 4, 24)), np.zeros((5, 4, 20), dtype=np.float32)
+    spans = spans_for(lattice, full=False)
+    _density_kernels.finish(lattice, None, np.ones(3), spans, 1.0, mean, 3)
+    assert not mean.any()
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.06, 1.42, 2.1, 2.8])
+def test_what_is_added_is_within_the_spans(sigma):
+    pytest.importorskip("numba")
+    from congruence.compute import _density_kernels
+
+    grid = Grid((0.0, 0.0, 0.0), (90, 60, 40), 1.0)
+    x = np.random.default_rng(3).uniform(8.0, 30.0, size=(2, 20, 3)) * (2.3, 1.6, 1.0)
+    window = window_for(grid, sigma)
+    lattice = lattice_for(grid, window)
+    spans = _density_kernels.add(
+        x, np.arange(20), np.ones(20), grid, window, lattice, lambda: np.zeros(lattice.shape), 2
+    )
+    planes, rows, columns = np.nonzero(lattice)
+    first, last = spans[:, rows, columns // COLUMNS]
+    assert len(planes) > 1000
+    assert (first <= planes).all() and (planes <= last).all()
+    assert (spans[1] < 0).mean() > 0.2

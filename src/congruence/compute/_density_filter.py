@@ -3,18 +3,20 @@ The compiled filter of localization densities; each value is one sum, whoever ma
 
 Grids are large, and what is not in the cache is far away: what no window
 reaches is not looked at, and the last two axes are filtered on the way to the map.
+Sums of models are float64; they are filtered in float32, of which the map is.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from congruence.compute._compiling import compiled
-from congruence.compute._density_vectors import filter_four, filter_one
+from congruence.compute._density_vectors import filter_four, filter_one, filter_two
 from congruence.compute._density_window import COLUMNS, LANES, aligned_zeros
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 _compiled = compiled(nogil=True)
 
-_FOUR = 4 * LANES
+_TWO, _FOUR = 2 * LANES, 4 * LANES
 _BAND = 32
 
 
@@ -44,16 +46,17 @@ def finish(
     first and the last plane that may hold something, of each row and of
     COLUMNS columns at a time. `mean` is zero before.
     """
-    reach = len(taps) - 1
+    reach, weights, filtered = len(taps) - 1, taps.astype(np.float32), lattice.view(np.float32)
     first, last = spans[0] - reach, spans[1] + reach
     held = spans[1] >= spans[0]
     (nz, _, row), side = lattice.shape, -(-reach // LANES) * LANES
-    each(
-        lambda rows: _filter_columns(
-            lattice, taps, spans, aligned_zeros(nz + 2 * reach, COLUMNS), rows
-        ),
-        shares(np.where(held, last - first + 1, 0).sum(axis=1), threads),
-    )
+    room = partial(aligned_zeros, dtype=np.float32)
+
+    def filter_rows(rows: tuple[int, int]) -> None:
+        sums = (lattice, filtered)
+        _filter_columns(sums, weights, spans, room(nz + 2 * reach, COLUMNS), rows)
+
+    each(filter_rows, shares(np.where(held, last - first + 1, 0).sum(axis=1), threads))
     if extra is not None:
         first, last = np.zeros_like(first), np.full_like(last, len(lattice))
         held = np.ones_like(held)
@@ -63,14 +66,10 @@ def finish(
     apart = lattice[:0] if extra is None else extra
 
     def write(planes: tuple[int, int]) -> None:
-        near, band = aligned_zeros(_BAND + 2 * reach, row), aligned_zeros(_BAND, row + 4 * side)
-        work = (near, band, aligned_zeros(row))
-        _write_planes((lattice, apart), taps, (first, last), scale, mean, work, planes)
+        work = (room(_BAND + 2 * reach, row), room(_BAND, row + 4 * side), room(row))
+        _write_planes((filtered, apart), weights, (first, last), scale, mean, work, planes)
 
-    each(
-        write,
-        shares((begun - ended)[:-1] + 1, threads),
-    )
+    each(write, shares((begun - ended)[:-1] + 1, threads))
 
 
 def each(job: Callable[[tuple[int, int]], Any], parts: list[tuple[int, int]]) -> list[Any]:
@@ -90,57 +89,77 @@ def shares(work: IntArray, threads: int) -> list[tuple[int, int]]:
 
 @_compiled
 def _filter_line(
-    into: FloatArray, to: int, part: FloatArray, at: int, step: int, taps: FloatArray, count: int
+    into: Float32Array,
+    to: int,
+    part: Float32Array,
+    at: int,
+    step: int,
+    taps: Float32Array,
+    count: int,
 ) -> None:
     """Convolve `count` values, a multiple of LANES, that follow each other."""
     reach, c = taps.shape[0] - 1, 0
     while c + _FOUR <= count:
         filter_four(into, to + c, part, at + c, step, taps, reach)
         c += _FOUR
-    while c < count:
+    if c + _TWO <= count:
+        filter_two(into, to + c, part, at + c, step, taps, reach)
+        c += _TWO
+    if c < count:
         filter_one(into, to + c, part, at + c, step, taps, reach)
-        c += LANES
 
 
 @_compiled
-def _copy(into: FloatArray, source: FloatArray) -> None:
+def _copy(into: Float32Array, source: Any) -> None:
     for i in range(source.shape[0]):
         into[i] = source[i]
 
 
 @_compiled
-def _copy_rows(into: FloatArray, plane: FloatArray, start: int, stop: int) -> None:
-    """Copy some rows of a plane, which are zero where it has none."""
+def _copy_rows(
+    into: Float32Array, plane: Float32Array, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    """Copy some rows of a plane whose columns are filtered, which are zero where it has none."""
+    start, stop = rows
+    left, right = columns
     for y in range(start, stop):
         if 0 <= y < plane.shape[0]:
-            _copy(into[y - start], plane[y])
+            for c in range(left, right, COLUMNS):
+                width = min(COLUMNS, right - c)
+                _copy(into[y - start, c : c + width], plane[y, 2 * c : 2 * c + width])
         else:
-            into[y - start] = 0.0
+            into[y - start, left:right] = 0.0
 
 
 @_compiled
-def _write(into: Float32Array, line: FloatArray, extra: FloatArray, scale: float) -> None:
+def _write(into: Float32Array, line: Float32Array, extra: FloatArray, scale: float) -> None:
     """Write scaled sums of a line and of what is extra, if there is such."""
+    single = np.float32(scale)
     if extra.shape[0]:
         apart = extra[0]
         for c in range(into.shape[0]):
             into[c] = (line[c] + apart[c]) * scale
     else:
         for c in range(into.shape[0]):
-            into[c] = line[c] * scale
+            into[c] = line[c] * single
 
 
 @_compiled
 def _filter_columns(
-    lattice: FloatArray,
-    taps: FloatArray,
+    sums: tuple[FloatArray, Float32Array],
+    taps: Float32Array,
     spans: IntArray,
-    part: FloatArray,
+    part: Float32Array,
     rows: tuple[int, int],
 ) -> None:
-    """Convolve some rows of all planes along the first axis, in place; `part` is room for this."""
+    """
+    Convolve some rows of all planes along the first axis; `part` is room for this.
+
+    What comes of COLUMNS columns takes the first half of their place.
+    """
+    lattice, filtered = sums
     reach, (nz, ny, row) = taps.shape[0] - 1, lattice.shape
-    flat, source = lattice.reshape(-1), part.reshape(-1)
+    flat, source = filtered.reshape(-1), part.reshape(-1)
     for y in range(rows[0], rows[1]):
         for c in range(spans.shape[2]):
             low, high = spans[0, y, c], spans[1, y, c]
@@ -154,18 +173,18 @@ def _filter_columns(
                 _copy(part[k + reach], lattice[k, y, left : left + width])
             part[high + reach + 1 : high + 3 * reach + 1] = 0.0
             for k in range(max(low - reach, 0), min(high + reach + 1, nz)):
-                to, at = (k * ny + y) * row + left, (k + reach) * COLUMNS
+                to, at = 2 * ((k * ny + y) * row + left), (k + reach) * COLUMNS
                 _filter_line(flat, to, source, at, COLUMNS, taps, width)
 
 
 @_compiled
 def _held(
-    spans: tuple[IntArray, IntArray], plane: int, start: int, stop: int, row: int
+    spans: tuple[IntArray, IntArray], plane: int, rows: tuple[int, int], row: int
 ) -> tuple[int, int]:
     """Return the first column that some rows of a plane may hold, and the one after the last."""
     first, last = spans
     low, high = first.shape[1], -1
-    for y in range(start, stop):
+    for y in range(max(rows[0], 0), min(rows[1], first.shape[0])):
         for c in range(first.shape[1]):
             if first[y, c] <= plane <= last[y, c]:
                 low, high = min(low, c), max(high, c)
@@ -174,36 +193,49 @@ def _held(
 
 @_compiled
 def _write_planes(
-    sums: tuple[FloatArray, FloatArray],
-    taps: FloatArray,
+    sums: tuple[Float32Array, FloatArray],
+    taps: Float32Array,
     spans: tuple[IntArray, IntArray],
     scale: float,
     mean: Float32Array,
-    work: tuple[FloatArray, FloatArray, FloatArray],
+    work: tuple[Float32Array, Float32Array, Float32Array],
     planes: tuple[int, int],
 ) -> None:
     """Convolve some planes along both axes, a band of rows at a time, which stays in the cache; write."""
-    (lattice, extra), (near, band, line) = sums, work
-    reach, (_, ny, row), nx = taps.shape[0] - 1, lattice.shape, mean.shape[2]
-    side = (reach + LANES - 1) // LANES * LANES
-    source, middle = near.reshape(-1), band.reshape(-1)
+    (filtered, extra), (near, _, _) = sums, work
+    reach, ny, row = taps.shape[0] - 1, filtered.shape[1], near.shape[1]
     for k in range(planes[0], planes[1]):
         for top in range(0, ny, _BAND):
             end = min(top + _BAND, ny)
-            left, right = _held(spans, k, max(top - reach, 0), min(end + reach, ny), row)
-            if right <= left:
-                continue
-            _copy_rows(near[:, left:right], lattice[k, :, left:right], top - reach, end + reach)
-            for c in range(left, right, COLUMNS):
-                width = min(COLUMNS, right - c)
-                for y in range(end - top):
-                    to, at = y * band.shape[1] + 2 * side + c, (y + reach) * row + c
-                    _filter_line(middle, to, source, at, row, taps, width)
-            low, high = max(left - side, 0), min(right + side, row)
-            for y in range(end - top):
-                band[y, left : left + 2 * side] = 0.0
-                band[y, right + 2 * side : right + 4 * side] = 0.0
-                at = y * band.shape[1] + 2 * side + low
-                _filter_line(line, 0, middle, at, 1, taps, high - low)
-                apart = extra[k : k + 1, top + y, low:high]
-                _write(mean[k, top + y, low : min(high, nx)], line, apart, scale)
+            rows = (top - reach, end + reach)
+            columns = _held(spans, k, rows, row)
+            if columns[0] < columns[1]:
+                _copy_rows(near, filtered[k], rows, columns)
+                apart = extra[k : k + 1, top:end]
+                _write_band(mean[k, top:end], work, taps, columns, apart, scale)
+
+
+@_compiled
+def _write_band(
+    into: Float32Array,
+    work: tuple[Float32Array, Float32Array, Float32Array],
+    taps: Float32Array,
+    columns: tuple[int, int],
+    extra: FloatArray,
+    scale: float,
+) -> None:
+    """Convolve some rows along both axes and write them."""
+    (near, band, line), (left, right) = work, columns
+    source, middle, row, long = near.reshape(-1), band.reshape(-1), near.shape[1], band.shape[1]
+    reach, side = taps.shape[0] - 1, (long - row) // 4
+    for c in range(left, right, COLUMNS):
+        width = min(COLUMNS, right - c)
+        for y in range(into.shape[0]):
+            to, at = y * long + 2 * side + c, (y + reach) * row + c
+            _filter_line(middle, to, source, at, row, taps, width)
+    low, high = max(left - side, 0), min(right + side, row)
+    for y in range(into.shape[0]):
+        band[y, left : left + 2 * side] = 0.0
+        band[y, right + 2 * side : right + 4 * side] = 0.0
+        _filter_line(line, 0, middle, y * long + 2 * side + low, 1, taps, high - low)
+        _write(into[y, low : min(high, into.shape[1])], line, extra[:, y, low:high], scale)

@@ -2,7 +2,8 @@
 The compiled loops of localization densities.
 
 Sums have one order: a thread owns planes of the lattice, takes the beads of
-each layer of cells after the other, and adds to its own planes only.
+each layer of cells after the other, and adds to its own planes only. The few
+beads of one brick are summed in float32, all others in float64.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
     from congruence.compute._density_window import Window
     from congruence.core.grid import Grid
-    from congruence.typing import FloatArray, IntArray
+    from congruence.typing import Float32Array, FloatArray, IntArray
 
 __all__ = ["add", "finish", "reference_gaussians"]
 
 _compiled = compiled(nogil=True)
 
-_TOGETHER = 32
+_TOGETHER, _TILE = 32, 8
 _POINTS_PER_THREAD = 1 << 14
 _UNITS = float(1 << 31)
 _LEAST_BAND, _MOST_BAND = 4, 12
@@ -104,17 +105,17 @@ def _slabs(heights: FloatArray, grid: Grid, threads: int) -> list[tuple[int, int
 def _weigh(
     place: int,
     scale: float,
-    table: FloatArray,
+    table: Float32Array,
     size: tuple[int, int, int],
-    weights: FloatArray,
+    weights: Float32Array,
     to: int,
 ) -> None:
-    """Read the weights of a window, after some zeros, from its flat table, linear between rows."""
+    """Read weights of a window, after some zeros, from its flat table, linear between rows."""
     rows, lanes, zeros = size
     along = place * (rows / _UNITS)
     row = int(along)
     part = along - row
-    one, two = scale * (1.0 - part), scale * part
+    one, two = np.float32(scale * (1.0 - part)), np.float32(scale * part)
     for c in range(0, lanes, LANES):
         # The zeros are those at the end of the row before.
         at = (row + 1) * lanes + c - zeros
@@ -218,8 +219,8 @@ def _add_group(
     points: IntArray,
     mass: FloatArray,
     where: tuple[int, int, IntArray],
-    table: FloatArray,
-    weights: FloatArray,
+    table: Float32Array,
+    weights: Float32Array,
     sums: tuple[FloatArray, IntArray],
     planes: tuple[int, int],
 ) -> None:
@@ -255,7 +256,7 @@ def _add_group(
             start = (p * lattice.shape[1] + y) * row + left
             rest = width - 2 * skipped[p - layer]
             start, y_first = start + skipped[p - layer] * row, lanes + skipped[p - layer]
-            tile, q = (rest if rest <= TILE_ROWS[-1] else LANES), 0
+            tile, q = (rest if rest <= TILE_ROWS[-1] else _TILE), 0
             while q < rest:
                 c = 0
                 while c < lanes:
@@ -272,7 +273,7 @@ def _spread(
     mass: FloatArray,
     frame: tuple[float, float, float, float],
     size: tuple[int, IntArray],
-    table: FloatArray,
+    table: Float32Array,
     lattice: FloatArray,
     planes: tuple[int, int],
 ) -> tuple[int, IntArray]:
@@ -300,7 +301,7 @@ def _spread(
     bricks = (width, table.shape[1] - width + 1)
     _fill_groups(block, beads, frame, bricks, shape, (layers, ends), points)
     spans = spans_for(lattice, full=False)
-    weights = aligned_zeros(3 * table.shape[1] * _TOGETHER)
+    weights = aligned_zeros(3 * table.shape[1] * _TOGETHER, dtype=np.float32)
     groups, sums = (layers, ends), (lattice, spans)
     _add_groups(points, groups, mass, size[1], table, weights, sums, planes)
     return outside, spans
@@ -312,8 +313,8 @@ def _add_groups(
     groups: tuple[tuple[int, int, int], IntArray],
     mass: FloatArray,
     skipped: IntArray,
-    table: FloatArray,
-    weights: FloatArray,
+    table: Float32Array,
+    weights: Float32Array,
     sums: tuple[FloatArray, IntArray],
     planes: tuple[int, int],
 ) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _CELL = 8
 _NARROW = 5
 _POINTS = 1 << 14
+_TOGETHER = 1 << 17
 _FAR = 1e9
 _COLUMNS = 512
 
@@ -184,50 +185,53 @@ def _splat(
     from threadpoolctl import threadpool_limits
 
     reach = math.ceil(CUT * sigma / h)
-    far = reach // _CELL + 2
     size = np.array(out.shape[::-1])
     nearest = np.clip(np.floor((points - first) / h), -_FAR, _FAR).astype(np.int64)
     near = ((nearest >= -reach - 1) & (nearest <= size + reach)).all(axis=1)
     if not near.any():
         return
-    points, mass, nearest = points[near], mass[near], nearest[near]
-    key = np.ravel_multi_index(
-        tuple((nearest // _CELL + far).T), tuple(size // _CELL + 2 * far + 1)
-    )
-    _, at, count = np.unique(key, return_index=True, return_counts=True)
-    order, ends = np.argsort(key, kind="stable"), np.cumsum(count)
-    cells = nearest[at] // _CELL
-    peak = mass / ((2.0 * math.pi) ** 1.5 * sigma**3)
+    cells = nearest[near] // _CELL
+    corner = cells.min(axis=0)
+    key = np.ravel_multi_index(tuple((cells - corner).T), tuple(cells.max(axis=0) - corner + 1))
+    # Small numbers are sorted several times faster.
+    order = np.argsort(key.astype(np.min_scalar_type(key.max())), kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(key[order])) + 1, len(order)).tolist()
+    cells = cells[order[[0, *ends[:-1]]]]
+    places = ((points[near][order] - first) / sigma).T.copy()
+    peak = (mass[near][order] / ((2.0 * math.pi) ** 1.5 * sigma**3)).astype(np.float32)
+    lows = np.maximum(cells * _CELL - reach, 0)
+    highs = np.minimum((cells + 1) * _CELL + reach + 1, size)
     # Threads of the BLAS would change the order of sums.
     with threadpool_limits(1, user_api="blas"):
-        for cell, start, end in zip(cells, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-            low = np.maximum(cell * _CELL - reach, 0)
-            high = np.minimum((cell + 1) * _CELL + reach + 1, size)
+        for start, end, low, high in zip([0, *ends[:-1]], ends, lows, highs, strict=True):
             if (low < high).all():
-                _add_cell(order[start:end], points, peak, (first, h, sigma), (low, high), out)
+                _add_cell(places[:, start:end], peak[start:end], h / sigma, (low, high), out)
 
 
 def _add_cell(
-    members: IntArray,
-    points: FloatArray,
-    peak: FloatArray,
-    scale: tuple[FloatArray, float, float],
+    places: FloatArray,
+    peak: Float32Array,
+    h: float,
     window: tuple[IntArray, IntArray],
     out: FloatArray,
 ) -> None:
-    first, h, sigma = scale
-    (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in window)
-    total = np.zeros(((z1 - z0) * (y1 - y0), x1 - x0))
-    step = max(1, (1 << 20) // total.shape[0])
-    for at in range(0, len(members), step):
-        chosen = members[at : at + step]
+    """Add Gaussians in units of their width; the sum of some is float32, that of these float64."""
+    low, high = window
+    away = (places - low[:, None] * h).astype(np.float32)
+    (x0, y0, z0), (x1, y1, z1) = low.tolist(), high.tolist()
+    into = out[z0:z1, y0:y1, x0:x1]
+    voxels = [(np.arange(n)[:, None] * h).astype(np.float32) for n in into.shape[::-1]]
+    step = max(1, _TOGETHER // (into.shape[0] * into.shape[1]))
+    for at in range(0, len(peak), step):
+        part = slice(at, at + step)
         row, column, pile = (
-            np.exp(-0.5 * ((first[d] + h * np.arange(a, b) - points[chosen, d, None]) / sigma) ** 2)
-            for d, a, b in ((0, x0, x1), (1, y0, y1), (2, z0, z1))
+            np.exp(np.float32(-0.5) * (along - away[axis, part]) ** 2)
+            for axis, along in enumerate(voxels)
         )
-        pile *= peak[chosen, None]
-        total += (pile[:, :, None] * column[:, None, :]).reshape(len(chosen), -1).T @ row
-    out[z0:z1, y0:y1, x0:x1] += total.reshape(z1 - z0, y1 - y0, x1 - x0)
+        pile *= peak[part]
+        # Points come last, so that NumPy's inner loops are long.
+        planes = (pile[:, None] * column).reshape(-1, row.shape[1])
+        into += (planes @ row.T).reshape(into.shape)
 
 
 def _fast_exp(x: FloatArray) -> FloatArray:

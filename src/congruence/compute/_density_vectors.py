@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONG, _SHORT = ir.IntType(64), ir.IntType(32)
-_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_WIDE = ir.VectorType(ir.DoubleType(), LANES // 2)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
 
 TILE_ROWS = (2, 4, 5, 6, 7, 8, 10)
@@ -27,7 +28,7 @@ TILE_ROWS = (2, 4, 5, 6, 7, 8, 10)
 
 
 class _Writer:
-    """Writes instructions on arrays of float64, which are named by their place among the arguments."""
+    """Writes instructions on arrays of float32, which are named by their place among the arguments."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.build = builder
@@ -44,10 +45,20 @@ class _Writer:
         )
 
     def loaded(self, which: int, at: Any) -> Any:
-        return self.build.load(self._pointer(which, at), align=8)
+        return self.build.load(self._pointer(which, at), align=4)
 
     def store(self, vector: Any, which: int, at: Any) -> None:
-        self.build.store(vector, self._pointer(which, at), align=8)
+        self.build.store(vector, self._pointer(which, at), align=4)
+
+    def add_wide(self, vector: Any, which: int, at: Any) -> None:
+        """Add a vector to values of an array of float64."""
+        half = _WIDE.count
+        for first in (0, half):
+            lanes = ir.Constant(ir.VectorType(_SHORT, half), [first + i for i in range(half)])
+            part = self.build.fpext(self.build.shuffle_vector(vector, vector, lanes), _WIDE)
+            place = self.build.gep(self._data[which], [self.plus(at, first)])
+            pointer = self.build.bitcast(place, _WIDE.as_pointer())
+            self.build.store(self.sum(self.build.load(pointer, align=8), part), pointer, align=8)
 
     def every(self, number: Any) -> Any:
         """Repeat a number in all lanes."""
@@ -114,7 +125,7 @@ def _rows_mixed(
 
 def _tile_added(context: Any, into: Any, tile: Any, weights: Any, points: Any) -> Any:
     """
-    Add outer products of `count` points to a tile of rows of LANES values.
+    Add outer products of `count` points to a tile, in float64, of rows of LANES values.
 
     `tile` is where it starts, how far its rows are apart, and their number, of
     TILE_ROWS. `points` is their count, how far their weights are apart, and
@@ -146,7 +157,7 @@ def _tile_added(context: Any, into: Any, tile: Any, weights: Any, points: Any) -
 
             place = at
             for total in write.loop(count, [_ZERO] * many, [size], body):
-                write.store(write.sum(write.loaded(0, place), total), 0, place)
+                write.add_wide(total, 0, place)
                 place = write.plus(place, row)
             builder.branch(done)
         builder.position_at_end(done)
@@ -197,4 +208,5 @@ def _filtered(vectors: int) -> Any:
 mix_rows: Any = intrinsic(_rows_mixed)
 add_tile: Any = intrinsic(_tile_added)
 filter_one: Any = _filtered(1)
+filter_two: Any = _filtered(2)
 filter_four: Any = _filtered(4)

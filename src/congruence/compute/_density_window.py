@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from congruence.compute.rectangle import one_blas_thread
 
 if TYPE_CHECKING:
     from congruence.core.grid import Grid
-    from congruence.typing import BoolArray, FloatArray, IntArray
+    from congruence.typing import BoolArray, Float32Array, FloatArray, IntArray
 
-LANES = 8
-"""Values that are added at once; rows of windows and of lattices are multiples of it."""
+LANES = 16
+"""Values of float32 that are added at once; rows of windows and of lattices are multiples of it."""
 
-COLUMNS = 4 * LANES
+COLUMNS = 2 * LANES
 """Columns of a lattice that are filtered together."""
 
 CUT = 4.6
@@ -27,6 +27,7 @@ CUT = 4.6
 _WIDTHS = {4: 2.3, 5: 1.7, 6: 1.46, 7: 1.0, 8: 0.95}
 _BOUND = 8.5e-5
 _REACH = 4.7
+_LINE = 64
 _ROWS = 256
 _NODES = 40
 _TURNS = 9
@@ -47,7 +48,7 @@ class Window:
         Width of the Gaussian in Å.
     width : int
         Voxels along one axis.
-    table : ndarray, dtype=float64, shape=(rows+3,lanes)
+    table : ndarray, dtype=float32, shape=(rows+3,lanes)
         Weights of these voxels, zero beyond `width`; after a row of zeros, one
         per place of the bead, 0 to 1, after the voxel ``0.5 * (width - 2)``.
     taps : ndarray, dtype=float64, shape=(reach+1,)
@@ -61,7 +62,7 @@ class Window:
     kind: str
     sigma: float
     width: int
-    table: FloatArray
+    table: Float32Array
     taps: FloatArray
     error: float
 
@@ -108,14 +109,15 @@ def lattice_for(grid: Grid, window: Window) -> FloatArray:
     """Return zeros, dtype=float64, shape (nz,ny,row): rows hold a window that starts anywhere."""
     nx, ny, nz = grid.shape
     row = -(-(nx + window.table.shape[1] - window.width) // LANES) * LANES
-    return aligned_zeros(nz, ny, row)
+    lattice: FloatArray = aligned_zeros(nz, ny, row)
+    return lattice
 
 
-def aligned_zeros(*shape: int) -> FloatArray:
-    """Return zeros, dtype=float64, that start at a cache line: vectors across two take twice as long."""
+def aligned_zeros(*shape: int, dtype: type = np.float64) -> Any:
+    """Return zeros that start at a cache line: vectors across two take twice as long."""
     size = math.prod(shape)
-    space = np.zeros(size + LANES)
-    start = (-space.ctypes.data // 8) % LANES
+    space: Any = np.zeros(size + LANES, dtype=dtype)
+    start = (-space.ctypes.data % _LINE) // space.itemsize
     return space[start : start + size].reshape(shape)
 
 
@@ -136,9 +138,9 @@ def joined(spans: IntArray, more: IntArray) -> IntArray:
     return np.stack([np.minimum(spans[0], more[0]), np.maximum(spans[1], more[1])])
 
 
-def _padded(weights: FloatArray) -> FloatArray:
+def _padded(weights: FloatArray) -> Float32Array:
     rows, width = weights.shape
-    table = aligned_zeros(1 + rows, -(-width // LANES) * LANES)
+    table: Float32Array = aligned_zeros(1 + rows, -(-width // LANES) * LANES, dtype=np.float32)
     table[1:, :width] = weights
     return table
 

@@ -64,7 +64,7 @@ def test_a_lattice_holds_windows_that_start_anywhere(sigma):
     assert lattice.shape[2] >= 20 - window.width + lanes
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 24), (1, 2, 8), (40, 70, 72)])
+@pytest.mark.parametrize("shape", [(5, 4, 32), (1, 2, 16), (40, 70, 80), (20, 40, 176)])
 @pytest.mark.parametrize("reach", [2, 9])
 @pytest.mark.parametrize("apart", [False, True])
 def test_the_compiled_filter_is_the_plain_one_whatever_the_threads(shape, reach, apart):
@@ -75,8 +75,10 @@ def test_the_compiled_filter_is_the_plain_one_whatever_the_threads(shape, reach,
     (nz, ny, row), taps = shape, random.normal(size=reach + 1)
     lattice = np.zeros(shape)
     lattice[: nz // 2 + 1, 1:, 3:7] = random.normal(size=(nz // 2 + 1, ny - 1, 4))
+    lattice[nz // 2 :, 0, row - 5 :] = random.normal(size=(nz - nz // 2, 5))
     spans = spans_for(lattice, full=False)
     spans[0, 1:, 0], spans[1, 1:, 0] = 0, nz // 2
+    spans[0, 0, -1], spans[1, 0, -1] = nz // 2, nz - 1
     extra = random.normal(size=shape) if apart else None
 
     def finished(kernels, where, threads):
@@ -96,7 +98,7 @@ def test_a_lattice_without_anything_gives_zeros():
     pytest.importorskip("numba")
     from congruence.compute import _density_kernels
 
-    lattice, mean = np.zeros((5, 4, 24)), np.zeros((5, 4, 20), dtype=np.float32)
+    lattice, mean = np.zeros((5, 4, 32)), np.zeros((5, 4, 20), dtype=np.float32)
     spans = spans_for(lattice, full=False)
     _density_kernels.finish(lattice, None, np.ones(3), spans, 1.0, mean, 3)
     assert not mean.any()
@@ -119,3 +121,38 @@ def test_what_is_added_is_within_the_spans(sigma):
     assert len(planes) > 1000
     assert (first <= planes).all() and (planes <= last).all()
     assert (spans[1] < 0).mean() > 0.2
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.06, 1.55, 2.8])
+def test_blocks_are_summed_in_float64(sigma):
+    """What float32 rounds is within a block, and the same in each."""
+    pytest.importorskip("numba")
+    from congruence.compute import _density_kernels
+
+    grid, times = Grid((0.0, 0.0, 0.0), (40, 32, 30), 1.0), 1000
+    x = np.random.default_rng(6).uniform(8.0, 20.0, size=(1, 50, 3))
+    mass, window = np.random.default_rng(7).uniform(0.1, 300.0, 50), window_for(grid, sigma)
+    lattice = lattice_for(grid, window)
+
+    def add():
+        _density_kernels.add(
+            x, np.arange(50), mass, grid, window, lattice, lambda: np.empty(0), threads=1
+        )
+
+    add()
+    once = lattice.copy()
+    exact = np.zeros_like(once)
+    half = 0.5 * (window.width - 2)
+    for point, m in zip(x[0], mass, strict=True):
+        corner = np.floor(point - half).astype(int)
+        table = window.table[1:, : window.width].astype(np.float64)
+        at = (point - half - corner) * (len(table) - 2)
+        row, part = at.astype(int), (at % 1.0)[:, None]
+        wx, wy, wz = (1 - part) * table[row] + part * table[row + 1]
+        i, j, k = (slice(c, c + window.width) for c in corner)
+        exact[k, j, i] += m * wz[:, None, None] * wy[:, None] * wx
+    cut = 1e-4 if window.kind == "gaussian" else 0.0  # corners of Gaussians are left out
+    assert np.abs(once - exact).max() < (1e-6 + cut) * exact.max()
+    for _ in range(times - 1):
+        add()
+    np.testing.assert_allclose(lattice, times * once, rtol=1e-12, atol=0)

@@ -27,7 +27,7 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _OTHER_PROGRAMS = {
     *("--write", "--quick", "--group"),
     *("--models", "--beads", "--kinds", "--budget", "--full", "--every-pair"),  # benchmarks
-    *("--data", "--null"),
+    *("--data", "--null", "--repeats", "--many"),
     *("--members", "--workers", "--cold", "--each"),
     *("--nworkers", "--nthreads", "--scheduler-file"),  # dask
 }

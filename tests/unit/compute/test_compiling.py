@@ -12,12 +12,12 @@ pytest.importorskip("numba")
 CODE = """
 import numba
 import numpy as np
-from congruence.compute import _density_kernels, _kernels
+from congruence.compute import _density_splat, _kernels
 print(_kernels._newton.stats.cache_path)
-print(_density_kernels._holds.stats.cache_path)
+print(_density_splat.holds.stats.cache_path)
 print(repr(numba.config.CACHE_DIR))
 if {run}:
-    _density_kernels._holds(0.0, 0.0, 0.0, 2, (4, 4, 4))
+    _density_splat.holds(0.0, 0.0, 0.0, 2, (4, 4, 4))
 """
 
 
@@ -41,7 +41,7 @@ def kernels(tmp_path, *, run=False, **environ):
 def test_kernels_are_kept_in_the_users_cache(tmp_path):
     folder, after = kernels(tmp_path, run=True)
     assert folder.parent == tmp_path / "xdg" / "congruence" / "kernels"
-    assert list(folder.glob("_density_kernels*.nbi"))
+    assert list(folder.glob("_density_splat*.nbi"))
     assert after == "''"  # functions of the user keep their own place
 
 

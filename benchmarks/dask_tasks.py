@@ -236,7 +236,7 @@ def run_steps(watch: Watch, members: int, beads: int, voxels: Sequence[float] = 
             watch.begin(f"maps, voxel {voxel:g}, {about}")
             shape = {"voxel": voxel, "map_resolution": 20.0}
             grid = dask_steps.cluster_grid(engine, placed, names, chosen["every"], shape)
-            how: dict[str, Any] = {"grid": grid, "map_resolution": 20.0}
+            how: dict[str, Any] = {"grid": grid, "map_resolution": 20.0, "job": members}
             list(dask_steps.cluster_maps(engine, placed, names, topology, chosen, **how))
         watch.begin(f"fluctuation {about}")
         fit: dict[str, Any] = {"alignment": Alignment.SUPERPOSE, "on": np.arange(n)}

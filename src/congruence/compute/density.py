@@ -208,8 +208,8 @@ def densities(
     grid with a window of 4 to 8 voxels, the narrowest that is good enough, and
     one filter turns these into Gaussians; where voxels are coarser,
     Gaussians are added themselves. Cost O(m b) and one pass over the grid:
-    7 to 18 million beads a second and core for a million beads on grids of up
-    to ten million voxels, 4 to 5 on twenty; more voxels than beads take longer.
+    9 to 18 million beads a second and core for a million beads on grids of up
+    to ten million voxels, 5 to 6 on twenty; more voxels than beads take longer.
 
     Up to about 1,400 models NumPy does this, several times slower, and no
     compiler is waited for; beyond, or from the block on that goes beyond,

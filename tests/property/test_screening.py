@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from congruence.compute.metric import Metric
@@ -36,6 +36,7 @@ def hard(seed, beads, shape, offset):
     alignment=st.sampled_from(["superpose", "center", "none"]),
     rank=st.floats(0, 1),
 )
+@example(seed=1189, beads=15, shape="line", offset=0.0, alignment="superpose", rank=0.0)
 def test_neighbours_are_those_of_exact_distances(
     kernel, seed, beads, shape, offset, alignment, rank
 ):

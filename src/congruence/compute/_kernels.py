@@ -138,12 +138,17 @@ def _distances(
     return found
 
 
-def pair_overlaps(products: FloatArray, squares: FloatArray) -> FloatArray:
-    """Return the best overlaps of pairs, from products (3,3,p) and sums of both squares (p,)."""
+def pair_overlaps(products: FloatArray, squares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """
+    Return the best overlaps of pairs, and the slopes of the quartic there.
+
+    From products (3,3,p) and sums of both squares (p,).
+    """
     work = np.empty((5, len(squares)))
     _row(products.reshape(3, -1), (0, 1, 2), 0.0, squares, work)
     overlaps: FloatArray = work[3]
-    return overlaps
+    slopes: FloatArray = (4.0 * overlaps**2 + 2.0 * work[2]) * overlaps + work[1]
+    return overlaps, slopes
 
 
 def largest_eigenvalues(

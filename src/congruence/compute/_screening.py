@@ -248,17 +248,22 @@ def _overlaid_distances(
     """Return distances of pairs of two blocks after superposition, and their errors."""
     (one, two), (rows, columns) = blocks, pairs
     products = np.empty((3, 3, len(rows)))
+    lost: FloatArray = np.zeros(len(rows))
     kernels = _kernels()
     if kernels is not None:
         from congruence.compute._kernels import pair_overlaps
 
         kernels.pair_products(one, two, rows, columns, products)
-        overlap = pair_overlaps(products, squares)
+        overlap, slope = pair_overlaps(products, squares)
+        # On a line (and of some mirror images) roots coincide: the quartic does not tell them.
+        reach = np.minimum(0.5 * squares, 3.0 * overlap)
+        lost[:] = np.inf
+        np.divide(ROUNDING * reach**4, slope, out=lost, where=slope > 0.0)
     else:
         for p, (a, b) in enumerate(zip(rows, columns, strict=True)):
             products[:, :, p] = np.matmul(one[a], two[b].T, dtype=np.float64)
         _, overlap = optimal_rotations(products.transpose(2, 0, 1))
     distance = np.sqrt(np.maximum(squares - 2.0 * overlap, 0.0))
     # An error of the products changes the overlap by at most sqrt(3) times its norm.
-    error = np.sqrt(3.0) * _TERMS * _UNIT * 0.5 * squares / np.maximum(distance, _LEAST)
-    return distance, error
+    lost += np.sqrt(3.0) * _TERMS * _UNIT * 0.5 * squares
+    return distance, lost / np.maximum(distance, _LEAST)

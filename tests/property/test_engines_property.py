@@ -1,5 +1,8 @@
 """Every engine, device and precision against explicit superpositions by SVD, on hard cases."""
 
+import logging
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 from devices import cards
@@ -13,6 +16,8 @@ from congruence.compute.metric import Metric
 from congruence.compute.rmsd import rmsd_matrix, rmsd_tiles
 from congruence.core.sources import CondensedSink
 from congruence.errors import ShapeError
+from congruence.workflow.dask_cluster import keep_engine
+from congruence.workflow.dask_engine import DaskTiler
 
 MODELS = 9
 
@@ -62,13 +67,42 @@ ENGINES = {
 for card in cards():
     ENGINES[card] = (device(card, "double"), 1e-6)
     ENGINES[f"{card}, mixed"] = (device(card, "mixed"), 1e-3)
+CLUSTER = {"dask": ("double", 1e-6), "dask, mixed": ("mixed", 1e-3)}
+NAMES = [*ENGINES, *CLUSTER]
 
 
-def engine(name):
-    if name.startswith("torch"):
-        torch = pytest.importorskip("torch", reason="needs the extra gpu (torch)")
-        torch.set_num_threads(1)  # small arrays on busy cores
-    return ENGINES[name]
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Return what finds an engine and its bound; a cluster is started for who wants it."""
+    with ExitStack() as stack:
+        address = []
+
+        def dask(precision):
+            if not address:
+                distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+                words = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+                made = distributed.LocalCluster(n_workers=1, threads_per_worker=1, **words)
+                address.append(stack.enter_context(made).scheduler_address)
+                out = tmp_path_factory.mktemp("dask") / "out"
+                stack.enter_context(keep_engine(f"dask:{address[0]}", out=out))
+
+            def compute(models, mode):
+                sink = CondensedSink(len(models), dtype=np.float64)
+                DaskTiler(address[0])(models, sink, Metric(mode), precision=precision)
+                return sink.values
+
+            return compute
+
+        def find(name):
+            if name in CLUSTER:
+                precision, bound = CLUSTER[name]
+                return dask(precision), bound
+            if name.startswith("torch"):
+                torch = pytest.importorskip("torch", reason="needs the extra gpu (torch)")
+                torch.set_num_threads(1)  # small arrays on busy cores
+            return ENGINES[name]
+
+        yield find
 
 
 def duplicates(rng):
@@ -159,22 +193,22 @@ def explicit(models, mode):
     return np.array(found)
 
 
-@pytest.mark.parametrize("name", list(ENGINES))
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=20, deadline=None)
 @given(
-    st.integers(0, 2**31 - 1),
-    st.sampled_from(list(CASES)),
-    st.sampled_from(["none", "center", "superpose"]),
+    seed=st.integers(0, 2**31 - 1),
+    case=st.sampled_from(list(CASES)),
+    mode=st.sampled_from(["none", "center", "superpose"]),
 )
-def test_every_engine_gives_what_a_superposition_by_svd_gives(name, seed, case, mode):
+def test_every_engine_gives_what_a_superposition_by_svd_gives(engine, name, seed, case, mode):
     compute, bound = engine(name)
     rng = np.random.default_rng(seed)
     models = turned(CASES[case](rng), rng)
     np.testing.assert_allclose(compute(models, mode), explicit(models, mode), rtol=0, atol=bound)
 
 
-@pytest.mark.parametrize("name", list(ENGINES))
-def test_every_hard_case_superposed(name):
+@pytest.mark.parametrize("name", NAMES)
+def test_every_hard_case_superposed(engine, name):
     compute, bound = engine(name)
     for case, make in CASES.items():
         rng = np.random.default_rng(17)
@@ -188,9 +222,9 @@ def test_every_hard_case_superposed(name):
         )
 
 
-@pytest.mark.parametrize("name", list(ENGINES))
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_every_engine_refuses_what_is_not_finite(name, value):
+def test_every_engine_refuses_what_is_not_finite(engine, name, value):
     compute, _ = engine(name)
     models = np.random.default_rng(0).normal(size=(MODELS, 8, 3))
     models[6, 2, 1] = value

@@ -111,11 +111,12 @@ class Watch:
     cluster: Any
     folder: Path
     clock: _Clock = field(default_factory=_Clock)
-    jobs: list[tuple[float, str]] = field(default_factory=list)
+    jobs: list[tuple[int, str]] = field(default_factory=list)
 
     def begin(self, job: str) -> None:
         """Call what follows by this name."""
-        self.jobs.append((time.time(), job))
+        # By the tasks before it, not by the clock: those of workers are corrected by guesses.
+        self.jobs.append((len(self.clock.seen), job))
 
     def tasks(self) -> list[Task]:
         """Return all tasks in the order in which they were done."""
@@ -124,8 +125,8 @@ class Watch:
             lines = (line.split("\t") for line in path.read_text().splitlines())
             spent |= {key: float(seconds) for key, seconds in lines}
         found = []
-        for key, worker, start, stop in self.clock.seen:
-            job = [name for begun, name in self.jobs if begun <= start]
+        for at, (key, worker, start, stop) in enumerate(self.clock.seen):
+            job = [name for before, name in self.jobs if before <= at]
             bare = re.sub(r"-[0-9a-f]{8}$", "", key)
             last = job[-1] if job else ""
             found.append(Task(last, bare, worker, start, stop, spent.get(key, float("nan"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from contextlib import ExitStack, contextmanager
@@ -189,13 +190,19 @@ class Arrays:
         """Return the work per pair: one kernel with torch and Triton on a card, else step by step."""
         if self.library != "torch" or not self.card or importlib.util.find_spec("triton") is None:
             return PLAIN
-        from congruence.compute import _device_triton
+        return _kernels()
 
-        return DeviceStage(
-            or_plain(_device_triton.bounded_turned, PLAIN.turned),
-            or_plain(_device_triton.near_turned, PLAIN.near),
-            or_plain(_device_triton.largest_eigenvalues, PLAIN.largest),
-        )
+
+@functools.cache
+def _kernels() -> DeviceStage:
+    """Return the kernels; those that cannot be compiled are told once a process."""
+    from congruence.compute import _device_triton
+
+    return DeviceStage(
+        or_plain(_device_triton.bounded_turned, PLAIN.turned),
+        or_plain(_device_triton.near_turned, PLAIN.near),
+        or_plain(_device_triton.largest_eigenvalues, PLAIN.largest),
+    )
 
 
 def find_device(word: str) -> Arrays:

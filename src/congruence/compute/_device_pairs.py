@@ -122,15 +122,13 @@ class Pairs:
 
     def finish(self, begun: Begun) -> Any:
         """Return what was begun, as `between`."""
-        xp, device, one, two = self._xp, self._arrays, begun.one, begun.two
-        if begun.any_doubtful():
-            left, right = self._positions(begun.doubtful)
-            if self.single and len(left) > _FEW:
-                begun = self.begin(one.start, two.start, single=False)
-                left, right = self._positions(begun.doubtful)
+        xp, one, two = self._xp, begun.one, begun.two
+        at = xp.nonzero(begun.doubtful) if begun.any_doubtful() else ()
+        if at and self.single and at[0].shape[0] > _FEW:
+            begun = self.begin(one.start, two.start, single=False)
+            at = xp.nonzero(begun.doubtful)
         distance = begun.distance[: one.count, : two.count]
-        if begun.any_doubtful() and len(left):
-            at = device.array(left), device.array(right)
+        if at and at[0].shape[0]:
             distance[at] = self._repaired(one, two, at)
         if one.start == two.start:
             distance = xp.triu(distance, k=1)
@@ -155,7 +153,8 @@ class Pairs:
         """Return which share of the first block single precision cannot give."""
         begun = self.begin(0, 0, single=True)
         count = begun.one.count
-        return len(self._positions(begun.doubtful)[0]) / max(count * (count - 1) / 2, 1)
+        doubtful = self._xp.nonzero(begun.doubtful)[0].shape[0]
+        return float(doubtful / max(count * (count - 1) / 2, 1))
 
     def _repaired(self, one: Block, two: Block, at: tuple[Any, Any]) -> Any:
         """Return distances recomputed explicitly, on the device; those of copies by this machine."""
@@ -209,10 +208,6 @@ class Pairs:
                 self._upper = xp.triu(xp.ones_like(doubtful), k=1)
             doubtful = xp.logical_and(doubtful, self._upper)
         return doubtful[: one.count, : two.count]
-
-    def _positions(self, doubtful: Any) -> tuple[IntArray, IntArray]:
-        rows, columns = self._xp.nonzero(doubtful)
-        return self._arrays.host(rows), self._arrays.host(columns)
 
     def _bounded(
         self, one: Block, two: Block, errors: tuple[Any, Any], kind: _Kind | None = None

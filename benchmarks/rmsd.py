@@ -83,7 +83,9 @@ def made_bodies(m: int, bodies: int, each: int) -> np.ndarray:
 
 def pack_all(models: np.ndarray, *, single: bool) -> None:
     """Pack all tiles and keep none."""
-    packer = Packer(resolve(models, Metric("superpose")), single=single)
+    resolved = resolve(models, Metric("superpose"))
+    computer = TileComputer(resolved, stage(COMPILED_PAIRS), "mixed" if single else "double")
+    packer = Packer(resolved, single=computer.laying)
     for start in range(0, len(models), TILE):
         packer.tile(start)
 
@@ -141,9 +143,9 @@ def tile_loop(models: np.ndarray, precision: Literal["double", "mixed"]) -> part
     from threadpoolctl import threadpool_limits
 
     resolved = resolve(models, Metric("superpose"))
-    packer = Packer(resolved, single=precision == "mixed")
-    tiles = [packer.tile(start) for start in range(0, len(models), TILE)]
     computer = TileComputer(resolved, stage(COMPILED_PAIRS), precision)
+    packer = Packer(resolved, single=computer.laying)
+    tiles = [packer.tile(start) for start in range(0, len(models), TILE)]
 
     def loop() -> None:
         with threadpool_limits(1, user_api="blas"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from congruence.compute._packing import TILE
+from congruence.compute._products import LIBRARY, Products, compiled_products
 
 if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray
@@ -58,10 +59,11 @@ class Distances(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """What follows the matrix products, compiled or not."""
+    """The matrix products of single precision and what follows them, compiled or not."""
 
     solve: Solver
     distances: Distances
+    single: Products = LIBRARY
 
 
 def stage(pairs: int, kernel: str = "") -> Stage:
@@ -79,7 +81,8 @@ def stage(pairs: int, kernel: str = "") -> Stage:
         from congruence.compute import _kernels
     except ImportError:
         return plain
-    return Stage(_kernels.largest_eigenvalues, _kernels.superposed_distances)
+    solve, distances = _kernels.largest_eigenvalues, _kernels.superposed_distances
+    return Stage(solve, distances, compiled_products())
 
 
 def superposed_distances(

@@ -7,9 +7,10 @@ whatever block it is read with, so that bytes depend on the data alone.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -17,10 +18,14 @@ from congruence.core.results import Alignment
 from congruence.errors import ShapeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from congruence.compute._resolve import Layer, Resolved
     from congruence.typing import BoolArray, Float32Array, FloatArray, IntArray
 
-__all__ = ["TILE", "Packed", "Packer", "Rows"]
+__all__ = ["TILE", "Laying", "Packed", "Packer", "Rows", "as_rows"]
+
+Laying: TypeAlias = "Callable[[FloatArray], Float32Array]"
 
 TILE = 128
 _HUGE = 1e60
@@ -35,7 +40,7 @@ class Rows:
 
     `parts` have shape (copies, planes, TILE, b), the first being the beads
     outside of active groups; `squares` are the sums of all squares of a model;
-    `single` are the parts in single precision, when wanted.
+    `single` are the parts in single precision, when wanted, laid as products read them.
     """
 
     parts: tuple[FloatArray, ...]
@@ -61,14 +66,16 @@ class Packer:
     ----------
     resolved : Resolved
         The metric and the source.
-    single : bool
-        Whether to keep the rows in single precision too.
+    single : callable, optional
+        Lays rows in single precision, to be kept too: `Products.laid`.
     shifted : bool
         Without superposition, whether to take the mean of the first tile from
         all models: it changes no distance and keeps the numbers small.
     """
 
-    def __init__(self, resolved: Resolved, *, single: bool = False, shifted: bool = True) -> None:
+    def __init__(
+        self, resolved: Resolved, *, single: Laying | None = None, shifted: bool = True
+    ) -> None:
         self.resolved = resolved
         self.single = single
         self._lock = threading.Lock()
@@ -166,18 +173,19 @@ class _Filling:
                     packed[k, d] *= part.root
             self.squares[own] += np.einsum("kdib,kdib->i", packed, packed)
 
-    def rows(self, *, single: bool) -> Rows:
+    def rows(self, *, single: Laying | None) -> Rows:
         """Return what was put in."""
         parts = tuple(self._whole)
         if self.planes == 1:
             parts = tuple(p.reshape(len(p), 1, len(self.squares), -1) for p in parts)
-        return Rows(parts, self.squares, tuple(_bead_by_bead(p) for p in parts) if single else ())
+        if single is None:
+            return Rows(parts, self.squares)
+        return Rows(parts, self.squares, tuple(single(as_rows(p)) for p in parts))
 
 
-def _bead_by_bead(part: FloatArray) -> Float32Array:
-    """Return a part in single precision, bead after bead in memory: its products are faster."""
-    models = part.reshape(-1, part.shape[3])
-    return np.ascontiguousarray(models.T, np.float32).T.reshape(part.shape)
+def as_rows(part: FloatArray) -> FloatArray:
+    """Return a part as a matrix: a row for each copy, plane and model."""
+    return part.reshape(math.prod(part.shape[:3]), part.shape[3])
 
 
 def _refuse_unusable(first: int, *squares: FloatArray) -> None:

@@ -9,7 +9,6 @@ explicitly, so that the double-precision distances hold 1e-6 Å everywhere.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -17,14 +16,14 @@ import numpy as np
 
 from congruence.compute._eigen import COMPILED_PAIRS, Stage, rotations, unsure
 from congruence.compute._exact import exact_distances
-from congruence.compute._packing import TILE
+from congruence.compute._packing import TILE, as_rows
 from congruence.compute.assignment import best_totals, fitted_assignments
 from congruence.core.results import Alignment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from congruence.compute._packing import Packed, Rows
+    from congruence.compute._packing import Laying, Packed, Rows
     from congruence.compute._resolve import Resolved
     from congruence.typing import BoolArray, FloatArray
 
@@ -65,6 +64,11 @@ class TileComputer:
     stage: Stage
     precision: Arithmetic
     single_error: float = _SINGLE_ERROR
+
+    @property
+    def laying(self) -> Laying | None:
+        """How rows of single precision are laid, where they are used."""
+        return self.stage.single.laid if self.precision == "mixed" else None
 
     def distances(self, one: Packed, two: Packed) -> FloatArray:
         """Return the distances in Å, shape (one.count, two.count)."""
@@ -139,7 +143,7 @@ class TileComputer:
     ) -> tuple[FloatArray, FloatArray | None]:
         """Return the best overlaps and, with rotations, the slopes of the quartic there."""
         if self.resolved.alignment is not Alignment.SUPERPOSE:
-            return _still_overlap(one.measure, two.measure, single), None
+            return self._still(one.measure, two.measure, single), None
         if self.resolved.same:
             return self._turned(one.measure, two.measure, single)
         return self._turned_apart(one, two)
@@ -162,8 +166,10 @@ class TileComputer:
     ) -> Iterator[tuple[Any, dict[int, tuple[int, ...]]]]:
         """Yield the covariance of each assignment of the fitted groups."""
         blocks = [
-            _product(x, y) if at == 0 or self.resolved.groups[at - 1].fitted else None
-            for at, (x, y) in enumerate(_pairs(one, two, single))
+            self._product(one, two, at, single)
+            if at == 0 or self.resolved.groups[at - 1].fitted
+            else None
+            for at in range(len(one.parts))
         ]
         for assignment in fitted_assignments(self.resolved.groups):
             total = blocks[0][0, :, :, 0]  # type: ignore[index]
@@ -173,6 +179,23 @@ class TileComputer:
                 for k, image in enumerate(permutation):
                     total += blocks[at + 1][k, :, :, image]  # type: ignore[index]
             yield total.reshape(3 * TILE, 3 * TILE), assignment
+
+    def _product(self, one: Rows, two: Rows, part: int, single: bool) -> Any:
+        """Return all inner products of a part, shape (copies, planes, TILE, copies, planes, TILE)."""
+        x, y = one.parts[part], two.parts[part]
+        if not single:
+            return _product(x, y)
+        multiplied = self.stage.single.multiplied(one.single[part], two.single[part])
+        return multiplied.reshape(*x.shape[:3], *y.shape[:3])
+
+    def _still(self, one: Rows, two: Rows, single: bool) -> FloatArray:
+        """Return the best overlaps of models as they are."""
+        rest, *groups = (self._product(one, two, at, single) for at in range(len(one.parts)))
+        overlap = np.asarray(rest[0, 0, :, 0, 0], np.float64)
+        for block in groups:
+            scores = block[:, 0, :, :, 0].transpose(0, 2, 1, 3)
+            overlap = overlap + best_totals(np.asarray(scores, np.float64))
+        return overlap
 
     def _turned_apart(self, one: Packed, two: Packed) -> tuple[FloatArray, FloatArray]:
         """Return the overlaps when others than the measured beads are superposed."""
@@ -216,26 +239,9 @@ def _root(scale: FloatArray, overlap: FloatArray) -> FloatArray:
     return np.sqrt(square, out=square)
 
 
-def _pairs(one: Rows, two: Rows, single: bool) -> Iterator[tuple[Any, Any]]:
-    if single:
-        return zip(one.single, two.single, strict=True)
-    return zip(one.parts, two.parts, strict=True)
-
-
 def _product(x: Any, y: Any) -> Any:
     """Return all inner products, shape (copies, planes, TILE, copies, planes, TILE)."""
-    left = x.reshape(math.prod(x.shape[:3]), x.shape[3])
-    right = y.reshape(math.prod(y.shape[:3]), y.shape[3])
-    return (left @ right.T).reshape(*x.shape[:3], *y.shape[:3])
-
-
-def _still_overlap(one: Rows, two: Rows, single: bool) -> FloatArray:
-    rest, *groups = (_product(x, y) for x, y in _pairs(one, two, single))
-    overlap = np.asarray(rest[0, 0, :, 0, 0], np.float64)
-    for block in groups:
-        scores = block[:, 0, :, :, 0].transpose(0, 2, 1, 3)
-        overlap = overlap + best_totals(np.asarray(scores, np.float64))
-    return overlap
+    return (as_rows(x) @ as_rows(y).T).reshape(*x.shape[:3], *y.shape[:3])
 
 
 def _contract(rotation: FloatArray, covariance: Any) -> FloatArray:

@@ -66,10 +66,10 @@ class Rectangles:
         resolved = resolve(data, metric)
         self.m = resolved.source.shape[0]
         pairs = self.m * (self.m - 1) // 2
-        self._packer = Packer(resolved, single=settled.precision == "mixed")
         self._computer = TileComputer(
             resolved, stage(pairs, kernel), settled.precision, settled.single_error
         )
+        self._packer = Packer(resolved, single=self._computer.laying)
 
     def compute(self, i: int, j: int, edge: int) -> FloatArray:
         """

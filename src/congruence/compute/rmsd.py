@@ -208,8 +208,8 @@ class _Run:
         used = chosen_precision(precision, pairs)
         if resolved.planes == 3 and not resolved.same:
             used = "double"
-        self.packer = Packer(resolved, single=used == "mixed")
         self.computer = TileComputer(resolved, stage(pairs), used)
+        self.packer = Packer(resolved, single=self.computer.laying)
         self.definition = resolved.definition | {"precision": used}
 
     def go(self, *, edge: int, memory: int) -> None:
@@ -235,7 +235,7 @@ class _Run:
             self.computer = self.computer.calibrated(first)
             if self.computer.doubtful_share(first) < 0.5:
                 return
-            self.packer.single = False
+            self.packer.single = None
             self.computer = TileComputer(self.resolved, self.computer.stage, "double")
             self.definition["precision"] = "double (models too close for mixed)"
 

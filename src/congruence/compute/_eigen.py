@@ -30,6 +30,7 @@ __all__ = [
     "quartic",
     "rotations",
     "stage",
+    "still_distances",
     "superposed_distances",
     "unsure",
 ]
@@ -63,6 +64,7 @@ class Stage:
 
     solve: Solver
     distances: Distances
+    still: Distances
     single: Products = LIBRARY
 
 
@@ -73,7 +75,7 @@ def stage(pairs: int, kernel: str = "") -> Stage:
     `kernel` or the variable CONGRUENCE_KERNEL ("numpy", "numba") decides
     otherwise; without numba the NumPy stage is used.
     """
-    plain = Stage(largest_eigenvalues, superposed_distances)
+    plain = Stage(largest_eigenvalues, superposed_distances, still_distances)
     kernel = kernel or os.environ.get("CONGRUENCE_KERNEL", "")
     if kernel == "numpy" or (kernel != "numba" and pairs < COMPILED_PAIRS):
         return plain
@@ -81,8 +83,12 @@ def stage(pairs: int, kernel: str = "") -> Stage:
         from congruence.compute import _kernels
     except ImportError:
         return plain
-    solve, distances = _kernels.largest_eigenvalues, _kernels.superposed_distances
-    return Stage(solve, distances, compiled_products())
+    return Stage(
+        _kernels.largest_eigenvalues,
+        _kernels.superposed_distances,
+        _kernels.still_distances,
+        compiled_products(),
+    )
 
 
 def superposed_distances(
@@ -115,6 +121,37 @@ def superposed_distances(
     scale = 0.5 * (one[:, None] + two)
     distance: FloatArray = np.sqrt(np.maximum(2.0 * (scale - overlap), 0.0))
     doubtful = unsure(distance, slope, (scale, scale), bounds)
+    return distance, doubtful, int(np.count_nonzero(doubtful))
+
+
+def still_distances(
+    overlaps: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+) -> tuple[FloatArray, BoolArray, int]:
+    """
+    Return the distances of one tile of models as they are, with NumPy.
+
+    Parameters
+    ----------
+    overlaps : ndarray, shape=(TILE,TILE)
+        Inner products of the models.
+    one, two : ndarray, dtype=float64, shape=(TILE,)
+        Sums of squares of the models.
+    bounds : tuple of float
+        As for `superposed_distances`; the second does not count.
+
+    Returns
+    -------
+    distances : ndarray, dtype=float64, shape=(TILE,TILE)
+        In Å.
+    doubtful : ndarray, dtype=bool, shape=(TILE,TILE)
+        Where rounding may change more than is allowed.
+    found : int
+        How many are doubtful.
+    """
+    factor, _, tolerance = bounds
+    scale = 0.5 * (one[:, None] + two)
+    distance: FloatArray = np.sqrt(np.maximum(2.0 * (scale - overlaps), 0.0))
+    doubtful: BoolArray = scale * factor > tolerance * distance
     return distance, doubtful, int(np.count_nonzero(doubtful))
 
 

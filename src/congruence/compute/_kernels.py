@@ -13,7 +13,7 @@ from congruence.compute._packing import TILE
 if TYPE_CHECKING:
     from congruence.typing import BoolArray, FloatArray
 
-__all__ = ["largest_eigenvalues", "pair_overlaps", "superposed_distances"]
+__all__ = ["largest_eigenvalues", "pair_overlaps", "still_distances", "superposed_distances"]
 
 _ITERATIONS = 40
 _TINY = 1e-300
@@ -138,6 +138,21 @@ def _distances(
     return found
 
 
+@_compiled
+def _still(overlaps: Any, one: Any, two: Any, bounds: Any, distances: Any, doubtful: Any) -> int:
+    factor, _, tolerance = bounds
+    found = 0
+    for i in range(one.shape[0]):
+        for j in range(two.shape[0]):
+            scale = 0.5 * (one[i] + two[j])
+            distance = np.sqrt(max(2.0 * (scale - f64(overlaps[i, j])), 0.0))
+            unsure = scale * factor > tolerance * distance
+            distances[i, j] = distance
+            doubtful[i, j] = unsure
+            found += unsure
+    return found
+
+
 def pair_overlaps(products: FloatArray, squares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     Return the best overlaps of pairs, and the slopes of the quartic there.
@@ -168,4 +183,14 @@ def superposed_distances(
     distances = np.empty((TILE, TILE))
     doubtful = np.empty((TILE, TILE), dtype=np.bool_)
     found = _distances(covariance, one, two, bounds, distances, doubtful)
+    return distances, doubtful, found
+
+
+def still_distances(
+    overlaps: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+) -> tuple[FloatArray, BoolArray, int]:
+    """Do what `congruence.compute._eigen.still_distances` does, in one go."""
+    distances = np.empty((TILE, TILE))
+    doubtful = np.empty((TILE, TILE), dtype=np.bool_)
+    found = _still(overlaps, one, two, bounds, distances, doubtful)
     return distances, doubtful, found

@@ -116,20 +116,19 @@ class TileComputer:
         factor = self.single_error * _EPS_SINGLE if single else (8.0 + np.sqrt(width)) * _EPS
         tolerance = _MIXED_TOLERANCE if single else _DOUBLE_TOLERANCE
         bounds = (factor, _QUARTIC_ERROR * _EPS, tolerance)
+        squares = one.measure.squares, two.measure.squares
         if self._one_covariance:
             covariance, _ = next(self._covariances(one.measure, two.measure, single))
-            squares = one.measure.squares, two.measure.squares
             return self.stage.distances(covariance, *squares, bounds)
         overlap, slope = self._overlap(one, two, single)
+        if slope is None:
+            return self.stage.still(overlap, *squares, bounds)
         scale = _mean(one.measure, two.measure)
         distance = _root(scale, overlap)
-        if slope is None:
-            doubtful: BoolArray = scale * factor > tolerance * distance
-        else:
-            fit = scale if one.fit is one.measure else _mean(one.fit, two.fit)
-            doubtful = unsure(distance, slope, (scale, fit), bounds)
-            if not self.resolved.same:
-                doubtful |= slope < _FLAT * (fit * fit * fit)
+        fit = scale if one.fit is one.measure else _mean(one.fit, two.fit)
+        doubtful = unsure(distance, slope, (scale, fit), bounds)
+        if not self.resolved.same:
+            doubtful |= slope < _FLAT * (fit * fit * fit)
         return distance, doubtful, int(np.count_nonzero(doubtful))
 
     @property
@@ -191,7 +190,7 @@ class TileComputer:
     def _still(self, one: Rows, two: Rows, single: bool) -> FloatArray:
         """Return the best overlaps of models as they are."""
         rest, *groups = (self._product(one, two, at, single) for at in range(len(one.parts)))
-        overlap = np.asarray(rest[0, 0, :, 0, 0], np.float64)
+        overlap: FloatArray = rest[0, 0, :, 0, 0]
         for block in groups:
             scores = block[:, 0, :, :, 0].transpose(0, 2, 1, 3)
             overlap = overlap + best_totals(np.asarray(scores, np.float64))

@@ -27,9 +27,10 @@ _LEAST = 1e-6
 
 ROUNDING = 64.0 * 2.0**-52
 BLOCK = 256
-"""Beads whose products are added up in single precision before they are in double."""
-# Four sums side by side is what every processor makes of a block; and rounded beads.
-_TERMS = BLOCK / 4 + 8.0
+"""Beads whose products loops add up in single precision before they are in double."""
+# Beads are rounded, twice for a product; four sums side by side is what every processor makes
+# of a block.
+_ROUNDED, _SUMMED = 4.0, 8.0 + BLOCK / 4
 
 
 @dataclass(frozen=True)
@@ -213,43 +214,47 @@ def pair_distances(
     The second is the number of those that were computed in double precision.
     """
     (first, second), (i, j) = blocks, pairs
-    one, two = rows.block(first.start, first.stop), rows.block(second.start, second.stop)
+    both = rows.block(first.start, first.stop), rows.block(second.start, second.stop)
     squares = rows.squares[i + first.start] + rows.squares[j + second.start]
     measure = _overlaid_distances if rows.turned else _still_distances
-    distance, error = measure((one, two), (i, j), squares)
-    near = np.abs(distance - levels.threshold) <= error + levels.margin
-    for p in np.flatnonzero(near).tolist():
+    distance = np.empty(len(i))
+    left = np.arange(len(i))
+    # Ever fewer pairs are left to ways that take ever longer.
+    for kernels in dict.fromkeys((_kernels(), None)):
+        found, error = measure(both, (i[left], j[left]), squares[left], kernels)
+        distance[left] = found
+        left = left[np.abs(found - levels.threshold) <= error + levels.margin]
+    for p in left.tolist():
         distance[p] = rows.exact(first.start + int(i[p]), second.start + int(j[p]))
-    return distance, int(np.count_nonzero(near))
+    return distance, len(left)
 
 
 _Blocks = tuple["Float32Array", "Float32Array"]
 
 
 def _still_distances(
-    blocks: _Blocks, pairs: _Pairs, squares: FloatArray
+    blocks: _Blocks, pairs: _Pairs, squares: FloatArray, kernels: Any
 ) -> tuple[FloatArray, FloatArray]:
     """Return distances of pairs of two blocks as they are, and how much they may be off."""
     (one, two), (rows, columns) = blocks, pairs
     total = np.empty(len(rows))
-    kernels = _kernels()
     if kernels is not None:
         kernels.pair_squares(one, two, rows, columns, total)
     else:
         for p, (a, b) in enumerate(zip(rows, columns, strict=True)):
-            total[p] = np.square(one[a] - two[b], dtype=np.float64).sum()
+            total[p] = np.square(np.subtract(one[a], two[b], dtype=np.float64)).sum()
     distance = np.sqrt(total)
-    return distance, _UNIT * (_TERMS * distance + 4.0 * np.sqrt(squares))
+    terms = _ROUNDED if kernels is None else _SUMMED
+    return distance, _UNIT * (terms * distance + 4.0 * np.sqrt(squares))
 
 
 def _overlaid_distances(
-    blocks: _Blocks, pairs: _Pairs, squares: FloatArray
+    blocks: _Blocks, pairs: _Pairs, squares: FloatArray, kernels: Any
 ) -> tuple[FloatArray, FloatArray]:
     """Return distances of pairs of two blocks after superposition, and their errors."""
     (one, two), (rows, columns) = blocks, pairs
     products = np.empty((3, 3, len(rows)))
     lost: FloatArray = np.zeros(len(rows))
-    kernels = _kernels()
     if kernels is not None:
         from congruence.compute._kernels import pair_overlaps
 
@@ -265,5 +270,6 @@ def _overlaid_distances(
         _, overlap = optimal_rotations(products.transpose(2, 0, 1))
     distance = np.sqrt(np.maximum(squares - 2.0 * overlap, 0.0))
     # An error of the products changes the overlap by at most sqrt(3) times its norm.
-    lost += np.sqrt(3.0) * _TERMS * _UNIT * 0.5 * squares
+    terms = _ROUNDED if kernels is None else _SUMMED
+    lost += np.sqrt(3.0) * terms * _UNIT * 0.5 * squares
     return distance, lost / np.maximum(distance, _LEAST)

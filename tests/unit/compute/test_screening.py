@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from congruence.compute import screening
+from congruence.compute import _screening, screening
 from congruence.compute.metric import Metric
 from congruence.compute.neighbours import NeighbourBits
 from congruence.compute.rmsd import rmsd_matrix
@@ -83,6 +83,22 @@ def test_few_pairs_are_computed_from_all_beads(alignment):
     assert "15 Å" in said
     computed = int(said.split("; ")[1].split(" ")[0].replace(",", ""))
     assert computed < 0.01 * 400 * 399 / 2
+
+
+def test_sums_in_double_precision_leave_few_pairs_to_be_read_again(monkeypatch):
+    pytest.importorskip("numba")
+    data = models(400, spread=200.0)
+    threshold = float(np.median(rmsd_matrix(data[::4], Metric("superpose")).condensed))
+    read = []
+    exact = _screening.BeadRows.exact
+    monkeypatch.setattr(_screening.BeadRows, "exact", lambda *of: read.append(of[1:]) or exact(*of))
+    found = [bits(data, Metric("superpose"), threshold)[0].counts]
+    few = len(read)
+    read.clear()
+    monkeypatch.setattr(_screening, "_ROUNDED", _screening._SUMMED)
+    found.append(bits(data, Metric("superpose"), threshold)[0].counts)
+    assert few < len(read) / 4
+    np.testing.assert_array_equal(*found)
 
 
 def test_pairs_close_to_the_threshold_are_counted():

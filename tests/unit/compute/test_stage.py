@@ -80,3 +80,20 @@ def test_duplicates_are_doubtful_and_far_models_are_not(kernel, tile):
     _, doubtful, _ = stage(0, kernel).distances(product, squares, squares, (1e-7, 1e-14, 1e-3))
     assert doubtful[0, 1]
     assert not doubtful[0, 9]
+
+
+def test_compiled_distances_of_models_as_they_are_are_those_of_numpy():
+    rng = np.random.default_rng(1)
+    models = rng.normal(size=(2 * TILE, 30)) * 20
+    models[TILE : TILE + 9] = models[:9]  # duplicates: doubtful in any precision
+    one, two = models[:TILE], models[TILE:]
+    product = (one @ two.T).astype(np.float32)
+    given = product, (one**2).sum(axis=1), (two**2).sum(axis=1), (1e-7, 0.0, 1e-3)
+    plain, fused = (stage(0, kernel).still(*given) for kernel in ("numpy", "numba"))
+    explicit = np.linalg.norm(one[:, None] - two, axis=2)
+    sure = ~plain[1]
+    assert plain[2] == fused[2] == np.count_nonzero(plain[1])
+    assert np.array_equal(plain[1], fused[1])
+    assert plain[1][range(9), range(9)].all() and sure.sum() == TILE * TILE - 9
+    assert np.abs(plain[0] - explicit)[sure].max() < 1e-3
+    assert np.abs(plain[0] - fused[0])[sure].max() < 1e-9

@@ -2,7 +2,8 @@
 The compiled filter of localization densities; each value is one sum, whoever makes it.
 
 Grids are large, and what is not in the cache is far away: what no window
-reaches is not looked at, and the last two axes are filtered on the way to the map.
+reaches is not looked at, and what is filtered along one axis is put into the map
+itself, where both others follow plane by plane.
 Sums of models are float64; they are filtered in float32, of which the map is.
 """
 
@@ -42,19 +43,19 @@ def finish(
     """
     Convolve a lattice with an even kernel along all axes, add the extra, scale and write.
 
-    The lattice is zero beyond its edges, and is not kept. `spans` are the
-    first and the last plane that may hold something, of each row and of
-    COLUMNS columns at a time. `mean` is zero before.
+    The lattice is zero beyond its edges. `spans` are the first and the last
+    plane that may hold something, of each row and of COLUMNS columns at a
+    time. `mean` is zero before.
     """
-    reach, weights, filtered = len(taps) - 1, taps.astype(np.float32), lattice.view(np.float32)
+    reach, weights = len(taps) - 1, taps.astype(np.float32)
     first, last = spans[0] - reach, spans[1] + reach
     held = spans[1] >= spans[0]
-    (nz, _, row), side = lattice.shape, -(-reach // LANES) * LANES
+    (nz, ny, row), side = lattice.shape, -(-reach // LANES) * LANES
     room = partial(aligned_zeros, dtype=np.float32)
 
     def filter_rows(rows: tuple[int, int]) -> None:
-        sums = (lattice, filtered)
-        _filter_columns(sums, weights, spans, room(nz + 2 * reach, COLUMNS), rows)
+        work = (room(nz + 2 * reach, COLUMNS), room(COLUMNS))
+        _filter_columns(lattice, weights, spans, mean, work, rows)
 
     each(filter_rows, shares(np.where(held, last - first + 1, 0).sum(axis=1), threads))
     if extra is not None:
@@ -66,8 +67,8 @@ def finish(
     apart = lattice[:0] if extra is None else extra
 
     def write(planes: tuple[int, int]) -> None:
-        work = (room(_BAND + 2 * reach, row), room(_BAND, row + 4 * side), room(row))
-        _write_planes((filtered, apart), weights, (first, last), scale, mean, work, planes)
+        work = (room(ny + 2 * reach, row), room(_BAND, row + 4 * side), room(row))
+        _write_planes(apart, weights, (first, last), scale, mean, work, planes)
 
     each(write, shares((begun - ended)[:-1] + 1, threads))
 
@@ -116,22 +117,6 @@ def _copy(into: Float32Array, source: Any) -> None:
 
 
 @_compiled
-def _copy_rows(
-    into: Float32Array, plane: Float32Array, rows: tuple[int, int], columns: tuple[int, int]
-) -> None:
-    """Copy some rows of a plane whose columns are filtered, which are zero where it has none."""
-    start, stop = rows
-    left, right = columns
-    for y in range(start, stop):
-        if 0 <= y < plane.shape[0]:
-            for c in range(left, right, COLUMNS):
-                width = min(COLUMNS, right - c)
-                _copy(into[y - start, c : c + width], plane[y, 2 * c : 2 * c + width])
-        else:
-            into[y - start, left:right] = 0.0
-
-
-@_compiled
 def _write(into: Float32Array, line: Float32Array, extra: FloatArray, scale: float) -> None:
     """Write scaled sums of a line and of what is extra, if there is such."""
     single = np.float32(scale)
@@ -146,20 +131,16 @@ def _write(into: Float32Array, line: Float32Array, extra: FloatArray, scale: flo
 
 @_compiled
 def _filter_columns(
-    sums: tuple[FloatArray, Float32Array],
+    lattice: FloatArray,
     taps: Float32Array,
     spans: IntArray,
-    part: Float32Array,
+    into: Float32Array,
+    work: tuple[Float32Array, Float32Array],
     rows: tuple[int, int],
 ) -> None:
-    """
-    Convolve some rows of all planes along the first axis; `part` is room for this.
-
-    What comes of COLUMNS columns takes the first half of their place.
-    """
-    lattice, filtered = sums
-    reach, (nz, ny, row) = taps.shape[0] - 1, lattice.shape
-    flat, source = filtered.reshape(-1), part.reshape(-1)
+    """Convolve some rows of all planes along the first axis; `work` is room for this."""
+    (part, line), (nz, _, row), nx = work, lattice.shape, into.shape[2]
+    reach, source = taps.shape[0] - 1, part.reshape(-1)
     for y in range(rows[0], rows[1]):
         for c in range(spans.shape[2]):
             low, high = spans[0, y, c], spans[1, y, c]
@@ -173,8 +154,8 @@ def _filter_columns(
                 _copy(part[k + reach], lattice[k, y, left : left + width])
             part[high + reach + 1 : high + 3 * reach + 1] = 0.0
             for k in range(max(low - reach, 0), min(high + reach + 1, nz)):
-                to, at = 2 * ((k * ny + y) * row + left), (k + reach) * COLUMNS
-                _filter_line(flat, to, source, at, COLUMNS, taps, width)
+                _filter_line(line, 0, source, (k + reach) * COLUMNS, COLUMNS, taps, width)
+                _copy(into[k, y, left:], line[: max(min(width, nx - left), 0)])
 
 
 @_compiled
@@ -193,7 +174,7 @@ def _held(
 
 @_compiled
 def _write_planes(
-    sums: tuple[Float32Array, FloatArray],
+    extra: FloatArray,
     taps: Float32Array,
     spans: tuple[IntArray, IntArray],
     scale: float,
@@ -202,30 +183,32 @@ def _write_planes(
     planes: tuple[int, int],
 ) -> None:
     """Convolve some planes along both axes, a band of rows at a time, which stays in the cache; write."""
-    (filtered, extra), (near, _, _) = sums, work
-    reach, ny, row = taps.shape[0] - 1, filtered.shape[1], near.shape[1]
+    near, (_, ny, nx) = work[0], mean.shape
+    reach, row = taps.shape[0] - 1, near.shape[1]
     for k in range(planes[0], planes[1]):
+        left, right = _held(spans, k, (0, ny), row)
+        for y in range(ny if left < right else 0):
+            _copy(near[y + reach, left : min(right, nx)], mean[k, y, left:right])
         for top in range(0, ny, _BAND):
             end = min(top + _BAND, ny)
-            rows = (top - reach, end + reach)
-            columns = _held(spans, k, rows, row)
+            columns = _held(spans, k, (top - reach, end + reach), row)
             if columns[0] < columns[1]:
-                _copy_rows(near, filtered[k], rows, columns)
-                apart = extra[k : k + 1, top:end]
-                _write_band(mean[k, top:end], work, taps, columns, apart, scale)
+                apart, rows = extra[k : k + 1, top:end], near[top:]
+                _write_band(mean[k, top:end], rows, work[1:], taps, columns, apart, scale)
 
 
 @_compiled
 def _write_band(
     into: Float32Array,
-    work: tuple[Float32Array, Float32Array, Float32Array],
+    near: Float32Array,
+    work: tuple[Float32Array, Float32Array],
     taps: Float32Array,
     columns: tuple[int, int],
     extra: FloatArray,
     scale: float,
 ) -> None:
     """Convolve some rows along both axes and write them."""
-    (near, band, line), (left, right) = work, columns
+    (band, line), (left, right) = work, columns
     source, middle, row, long = near.reshape(-1), band.reshape(-1), near.shape[1], band.shape[1]
     reach, side = taps.shape[0] - 1, (long - row) // 4
     for c in range(left, right, COLUMNS):

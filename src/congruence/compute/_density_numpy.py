@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._density_window import CUT, spans_for
+from congruence.compute.rectangle import one_blas_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from congruence.compute._density_window import Window
     from congruence.core.grid import Grid
-    from congruence.typing import BoolArray, Float32Array, FloatArray, IntArray
+    from congruence.typing import Float32Array, FloatArray, IntArray
 
 _CELL = 8
-_NARROW = 5
-_POINTS = 1 << 14
+_SMALL_CELL, _FULL = 4, 8
+_POINTS = 1 << 12
 _TOGETHER = 1 << 17
 _FAR = 1e9
-_COLUMNS = 512
+_KEYS = 1 << 16
 
 
 def add(
@@ -41,52 +42,99 @@ def add(
     threads: int,
 ) -> IntArray:
     """
-    Add narrow windows to the lattice; in place of others the Gaussians themselves.
+    Add the window of every bead to the lattice; Gaussians of beads near the edge to the extra.
 
-    Those are added by one matrix product for all points of one cell of the
-    grid, and their windows are those of the cell: a little more of each
-    Gaussian is added than point by point.
+    What the points of one cell of the grid add is one matrix product, in
+    float32; the sum of these is float64.
     """
-    first, chosen = np.array(grid.origin), block[:, beads]
-    points, masses = chosen.reshape(-1, 3), np.tile(mass, len(block))
-    if window.kind == "kaiser" and window.width <= _NARROW:
-        inside = _deposit(points, masses, grid, window, lattice)
-        points, masses = points[~inside], masses[~inside]
-    if len(points):
-        out = lattice if window.kind == "gaussian" else extra()
-        _splat(points, masses, first, grid.voxel, window.sigma, out[:, :, : grid.shape[0]])
+    points, masses = block[:, beads].reshape(-1, 3), np.tile(mass, len(block))
+    with one_blas_thread():  # others would change the order of sums
+        outside = _deposit(points, masses, grid, window, lattice)
+        if len(outside):
+            out = extra()[:, :, : grid.shape[0]]
+            first, points = np.array(grid.origin), points[outside]
+            _splat(points, masses[outside], first, grid.voxel, window.sigma, out)
     return spans_for(lattice, full=True)
 
 
 def _deposit(
     points: FloatArray, masses: FloatArray, grid: Grid, window: Window, lattice: FloatArray
-) -> BoolArray:
-    """Spread masses on the lattice; return which are all inside."""
-    width = window.width
-    places = (points - np.array(grid.origin)) / grid.voxel - 0.5 * (width - 2)
-    places = np.clip(places, -_FAR, _FAR)
-    corner = np.floor(places)
-    inside: BoolArray = ((corner >= 0) & (corner + width <= np.array(grid.shape))).all(axis=1)
-    places, corner, masses = places[inside], corner[inside].astype(np.int64), masses[inside]
-    flat = lattice.reshape(-1)
-    around = _offsets((width,) * 3, lattice.shape)
-    for part in _parts(len(masses)):
-        wx, wy, wz = _weights(places[part] - corner[part], window).transpose(1, 0, 2)
-        plane = (wz * masses[part, None])[:, :, None] * wy[:, None, :]
-        weights = plane[:, :, :, None] * wx[:, None, None, :]
-        x, y, z = corner[part].T
-        at = (z * lattice.shape[1] + y) * lattice.shape[2] + x
-        _scatter(flat, at[:, None] + around, weights)
-    return inside
+) -> IntArray:
+    """Spread masses on the lattice; return which are not all inside."""
+    width, shape = window.width, np.array(grid.shape)[:, None]
+    scale = 1.0 / grid.voxel
+    first = np.array(grid.origin)[:, None] * scale + 0.5 * (width - 2)
+    # Small cells for many beads: fewer zeros in the products, but more of these.
+    cell = _SMALL_CELL if len(points) * _SMALL_CELL**3 > _FULL * grid.size else _CELL
+    places = np.multiply(points.T, scale, order="C")
+    places -= first
+    inside = ((places >= 0) & (places < shape - width + 1)).all(axis=0)
+    places *= 1.0 / cell
+    cells = tuple(-(-shape[::-1, 0] // cell))
+    chosen = np.flatnonzero(inside)
+    if len(chosen) < len(points):
+        places = places[:, chosen]
+    keys = np.ravel_multi_index(tuple(places[::-1].astype(np.int32)), cells)
+    order = _sorted(keys, math.prod(cells))
+    keys, order = keys[order], chosen[order]
+    table, single = _table(window, cell), masses.astype(np.float32)
+    for start in range(0, len(order), _POINTS):
+        part = slice(start, start + _POINTS)
+        # Points far from each other: all three numbers of one at once.
+        places = points.take(order[part], axis=0).T * scale - first
+        weights = _weights(places, cell, table)
+        weights[2] *= single.take(order[part])
+        _add_cells(keys[part], weights, (cells, cell), lattice)
+    return np.flatnonzero(~inside)
 
 
-def _weights(places: FloatArray, window: Window) -> FloatArray:
-    """Read the weights of windows from their table, linear between rows."""
-    table = window.table[1:, : window.width]
-    row, part = np.divmod(places * (len(table) - 2), 1.0)
-    at, part = row.astype(np.int64), part[..., None]
-    weights: FloatArray = (1.0 - part) * table[at] + part * table[at + 1]
+def _sorted(keys: IntArray, most: int) -> IntArray:
+    """Return the order of keys below `most`; small numbers are sorted several times faster."""
+    order = np.argsort((keys % _KEYS).astype(np.uint16), kind="stable")
+    if most > _KEYS:
+        order = order[np.argsort((keys[order] // _KEYS).astype(np.uint16), kind="stable")]
+    return order
+
+
+def _table(window: Window, cell: int) -> tuple[Float32Array, Float32Array]:
+    """Return weights of a window, between zeros for other places in a cell, and how much more the next row has."""
+    rows: Float32Array = window.table[1:, : window.width]
+    rows = np.pad(rows, ((0, 0), (cell - 1, cell - 1)))
+    return rows[:-1].copy(), np.diff(rows, axis=0)
+
+
+def _weights(
+    places: FloatArray, cell: int, table: tuple[Float32Array, Float32Array]
+) -> Float32Array:
+    """Return what points add to each voxel that those of their cell reach, shape (3,voxels,points)."""
+    (rows, row), voxels = table[0].shape, np.arange(table[0].shape[1] - cell + 1)
+    corner = places.astype(np.int32)
+    along = (places - corner) * (rows - 1)
+    line = along.astype(np.int32)
+    first = line * row + (cell - 1) - corner % cell
+    at = first.astype(np.int64)[:, None] + voxels[:, None]
+    weights: Float32Array = table[1].take(at)
+    weights *= (along - line).astype(np.float32)[:, None]
+    weights += table[0].take(at)
     return weights
+
+
+def _add_cells(
+    keys: IntArray, weights: Float32Array, size: tuple[tuple[int, ...], int], lattice: FloatArray
+) -> None:
+    """Add points, sorted by the keys of their cells."""
+    cells, cell = size
+    wide = weights.shape[1]
+    ends = [*(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
+    starts = [0, *ends[:-1]]
+    corners = np.transpose(np.unravel_index(keys[starts], cells)) * cell
+    for start, end, (z, y, x) in zip(starts, ends, corners.tolist(), strict=True):
+        row, column, pile = weights[:, :, start:end]
+        # Points come last, so that NumPy's inner loops are long.
+        planes = (pile[:, None] * column).reshape(-1, end - start)
+        into = lattice[z : z + wide, y : y + wide, x : x + wide]
+        nz, ny, nx = into.shape
+        into += (planes @ row.T).reshape(wide, wide, wide)[:nz, :ny, :nx]
 
 
 def finish(
@@ -98,30 +146,31 @@ def finish(
     mean: Float32Array,
     threads: int,
 ) -> None:
-    """Convolve a lattice with an even kernel along all axes, add the extra, scale and write."""
-    nz, ny, nx = lattice.shape
-    columns = lattice.reshape(nz, ny * nx)
-    for start in range(0, ny * nx, _COLUMNS):
-        _filter(columns[:, start : start + _COLUMNS], taps)
-    for k, plane in enumerate(lattice):
-        _filter(plane, taps)
-        _filter(plane.T, taps)
-        if extra is not None:
-            plane += extra[k]
-        np.multiply(plane[:, : mean.shape[2]], scale, out=mean[k], casting="same_kind")
+    """
+    Convolve a lattice with an even kernel along all axes, add the extra, scale and write.
+
+    Each axis is one matrix product, in float32.
+    """
+    _, ny, nx = mean.shape
+    along_z, along_y, along_x = (_filter(n, taps) for n in mean.shape)
+    with one_blas_thread():
+        for y in range(ny):
+            rows = lattice[:, y, :nx]
+            if rows.any():
+                mean[:, y] = along_z @ rows.astype(np.float32)
+        for k, plane in enumerate(mean):
+            if plane.any():
+                plane[...] = along_y @ plane @ along_x
+            if extra is not None:
+                plane += extra[k, :, :nx]
+            plane *= np.float32(scale)
 
 
-def _filter(source: FloatArray, taps: FloatArray) -> None:
-    """Convolve along the first axis, in place."""
-    if not source.any():
-        return
-    reach, n = taps.shape[0] - 1, len(source)
-    part = np.zeros((n + 2 * reach, source.shape[1]))
-    part[reach : reach + n] = source
-    total = taps[0] * part[reach : reach + n]
-    for j in range(1, reach + 1):
-        total += taps[j] * (part[reach - j : reach - j + n] + part[reach + j : reach + j + n])
-    source[...] = total
+def _filter(n: int, taps: FloatArray) -> Float32Array:
+    """Return the matrix that convolves `n` values."""
+    away = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    matrix: Float32Array = np.append(taps, 0.0).astype(np.float32)[np.minimum(away, len(taps))]
+    return matrix
 
 
 def reference_gaussians(
@@ -156,24 +205,6 @@ def reference_gaussians(
         np.add.at(flat, np.ravel_multi_index(tuple(at), out.shape), values)
 
 
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(at, at + _POINTS) for at in range(0, count, _POINTS))
-
-
-def _scatter(flat: FloatArray, at: IntArray, weights: FloatArray) -> None:
-    if flat.size < weights.size:
-        flat += np.bincount(at.reshape(-1), weights.reshape(-1), minlength=flat.size)
-    else:
-        np.add.at(flat, at.reshape(-1), weights.reshape(-1))
-
-
-def _offsets(window: tuple[int, int, int], shape: tuple[int, ...]) -> IntArray:
-    """Return the flat distance of each voxel of a window from its first."""
-    c, b, a = np.ogrid[: window[0], : window[1], : window[2]]
-    offsets: IntArray = ((c * shape[1] + b) * shape[2] + a).reshape(-1)
-    return offsets
-
-
 def _splat(
     points: FloatArray,
     mass: FloatArray,
@@ -182,8 +213,6 @@ def _splat(
     sigma: float,
     out: FloatArray,
 ) -> None:
-    from threadpoolctl import threadpool_limits
-
     reach = math.ceil(CUT * sigma / h)
     size = np.array(out.shape[::-1])
     nearest = np.clip(np.floor((points - first) / h), -_FAR, _FAR).astype(np.int64)
@@ -201,11 +230,9 @@ def _splat(
     peak = (mass[near][order] / ((2.0 * math.pi) ** 1.5 * sigma**3)).astype(np.float32)
     lows = np.maximum(cells * _CELL - reach, 0)
     highs = np.minimum((cells + 1) * _CELL + reach + 1, size)
-    # Threads of the BLAS would change the order of sums.
-    with threadpool_limits(1, user_api="blas"):
-        for start, end, low, high in zip([0, *ends[:-1]], ends, lows, highs, strict=True):
-            if (low < high).all():
-                _add_cell(places[:, start:end], peak[start:end], h / sigma, (low, high), out)
+    for start, end, low, high in zip([0, *ends[:-1]], ends, lows, highs, strict=True):
+        if (low < high).all():
+            _add_cell(places[:, start:end], peak[start:end], h / sigma, (low, high), out)
 
 
 def _add_cell(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from congruence.compute import _density_blocks, _density_numpy
-from congruence.compute.density import densities, localization_density
+from congruence.compute._density_window import lattice_for, spans_for, window_for
+from congruence.compute.density import densities, gaussian_sigma, localization_density
 from congruence.compute.density_compat import reference_model_density
 from congruence.core.grid import Grid
 
@@ -56,6 +57,46 @@ def test_both_give_the_same_map(monkeypatch, voxel, cut):
         monkeypatch.setenv("CONGRUENCE_KERNEL", kernel)
         made[kernel] = localization_density(x, mass, grid=grid, voxel=voxel).values
     assert np.abs(made["numpy"] - made["numba"]).max() < 1e-4 * made["numba"].max()
+
+
+@pytest.mark.parametrize("voxel", [1.7, 5.0])
+def test_cells_do_not_change_a_map(monkeypatch, voxel):
+    """Neither their size, beyond rounding, nor how their numbers are sorted."""
+    monkeypatch.setenv("CONGRUENCE_KERNEL", "numpy")
+    random = np.random.default_rng(6)
+    x, mass = random.normal(scale=20.0, size=(6, 40, 3)), random.uniform(50.0, 500.0, 40)
+    small, large, sorted_twice = (
+        _with(monkeypatch, x, mass, voxel, _FULL=full, _KEYS=keys)
+        for full, keys in ((0, 1 << 16), (1e9, 1 << 16), (0, 64))
+    )
+    assert np.abs(small - large).max() < 2e-6 * small.max()
+    assert np.array_equal(small, sorted_twice)
+
+
+def _with(monkeypatch, x, mass, voxel, **constants):
+    for name, value in constants.items():
+        monkeypatch.setattr(_density_numpy, name, value)
+    return localization_density(x, mass, voxel=voxel).values
+
+
+@pytest.mark.parametrize("nx", [9, 17, 33, 40, 50])
+def test_the_filter_writes_to_its_map_only(nx):
+    """Rows of a lattice are longer than those of the map, and columns are filtered several at a time."""
+    from congruence.compute import _density_kernels
+
+    grid = Grid((0.0, 0.0, 0.0), (nx, 12, 11), 2.0)
+    window = window_for(grid, gaussian_sigma(20.0))
+    lattice = lattice_for(grid, window)
+    lattice[:, :, :nx] = np.random.default_rng(7).random((11, 12, nx))
+    made = []
+    for kernels in (_density_numpy, _density_kernels):
+        room = np.zeros((13, 12, nx), dtype=np.float32)
+        spans = spans_for(lattice, full=True)
+        kernels.finish(lattice.copy(), None, window.taps, spans, 0.5, room[1:-1], 1)
+        assert not room[0].any()
+        assert not room[-1].any()
+        made.append(room)
+    assert np.abs(made[0] - made[1]).max() < 1e-5 * made[1].max()
 
 
 def test_a_bead_far_from_the_grid_adds_nothing(monkeypatch):

@@ -73,7 +73,7 @@ def test_a_stretch_is_a_second_of_work_and_longer_on_large_grids():
 def test_small_jobs_are_divided_by_the_rate_of_their_loops():
     grid = Grid((0.0, 0.0, 0.0), (30, 30, 30), 5.0)
     several = [stretch_models(100, 100, grid, job) for job in (0, 100, 1414, 1415, 10**6)]
-    assert several[0] == several[3] == several[4] >= 3 * several[1]
+    assert several[0] == several[3] == several[4] > 1.4 * several[1]
     assert several[1] == several[2]
 
 

@@ -7,9 +7,9 @@ How long the tasks are that jobs hand to a Dask cluster: every kind, by the cloc
 Jobs are those of a user, on simulated runs of M models of about N beads: ``congruence
 cluster``, ``precision``, ``accuracy`` and ``exhaust``. So that maps are divided there is a cluster of K members,
 too; these steps are called by themselves, on models in memory. Workers are processes with one
-thread each. The first task of a worker imports, and its first of a kind may load compiled
-loops: both are told apart from the others. With --cold there are no compiled loops at first.
---each prints every task, and 0 models or members leave these jobs out.
+thread each. They import, compile and load loops before their tasks; to show it the first task of
+a worker and its first of a kind are told apart from the others. With --cold there are no
+compiled loops at first. --each prints every task, and 0 models or members leave these jobs out.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -30,14 +31,24 @@ from congruence.core.topology import Molecule, Topology
 from congruence.errors import ConfigError, FormatError, InputError, ShapeError
 from congruence.io.tiles import DistanceFolder
 from congruence.simulate import damage_run, simulate_runs, small_system
-from congruence.workflow import dask_cluster, dask_engine, dask_maps, dask_moves, dask_steps
+from congruence.workflow import (
+    dask_cluster,
+    dask_engine,
+    dask_map_plan,
+    dask_maps,
+    dask_moves,
+    dask_steps,
+)
 from congruence.workflow.dask_cluster import Connection, connected, keep_engine
 from congruence.workflow.dask_engine import DaskTiler
 from congruence.workflow.dask_futures import Call
 from congruence.workflow.dask_map_tasks import density_sum
 from congruence.workflow.dask_memory import learn_sizes
 from congruence.workflow.dask_moves import MovesPlan
+from congruence.workflow.dask_portions import AIM
+from congruence.workflow.dask_ready import distances_ready
 from congruence.workflow.dask_scratch import read_job
+from congruence.workflow.dask_squares import TilePlan
 from congruence.workflow.member_sets import read_sets
 from congruence.workflow.precision import PrecisionOptions, precision_of_results
 from congruence.workflow.precision_files import precision_data
@@ -207,6 +218,68 @@ def test_a_killed_worker_costs_its_tasks_only(cluster, address, small_tasks):
         assert victim not in connection.client.run(os.getpid).values()
 
 
+@pytest.mark.parametrize("edge", [128, 384])
+def test_tasks_of_several_squares_have_the_bytes_of_one_machine(
+    cluster, address, monkeypatch, edge
+):
+    monkeypatch.setattr(dask_engine, "task_edge", lambda *_, **__: 128)
+    counting = Counting()
+    cluster.scheduler.add_plugin(counting)
+    try:
+        # Of 400 models one task would do it all: now three squares are one.
+        seconds = TilePlan(400, edge, 128, frozenset()).seconds((0, 128), 1e-6, 0) * 3 / AIM
+        monkeypatch.setattr(dask_engine, "_SECONDS", seconds)
+        monkeypatch.setattr(dask_engine, "_costs", lambda *_: (1e-6, 0))
+        both(address, Metric("superpose", copies=COPIES), edge=edge, done={(0, edge)})
+    finally:
+        cluster.scheduler.remove_plugin("counting")
+    names = [key.rpartition("-")[0] for key in counting.done if key.startswith("distances")]
+    assert "distances-0-0-and-" in min(names)
+    assert 1 < len(names) < 5
+
+
+def test_a_killed_worker_costs_of_its_task_the_squares_without_a_file(
+    cluster, address, monkeypatch
+):
+    monkeypatch.setattr(dask_engine, "task_edge", lambda *_, **__: 128)
+    monkeypatch.setattr(dask_engine, "_SECONDS", 1e9)  # all of it is one task
+    expected, found = Recording(400), Recording(400)
+    metric = Metric("superpose", copies=(np.arange(4)[:, None],))  # 24 assignments
+    rmsd_tiles(FAR, expected, metric, edge=128)
+    counting, over, seen = Counting(), threading.Event(), {}
+    with connected(address) as connection:
+        connection.client.wait_for_workers(2, timeout=30)
+        pids = connection.client.run(os.getpid)
+        folder = connection.scratch.path
+
+    def watch():
+        """Kill the worker of the task when it has written a square."""
+        while not over.wait(0.002):
+            files = list(folder.glob("*-distances/tile-*.npy"))
+            if files and not seen:
+                (task,) = [t for k, t in cluster.scheduler.tasks.items() if "distances-0-0" in k]
+                seen.update({path: path.stat().st_ino for path in files})
+                os.kill(pids[task.processing_on.address], signal.SIGKILL)
+
+    def compare(done, total):
+        kept.update({path: path.stat().st_ino for path in seen})
+
+    cluster.scheduler.add_plugin(counting)
+    watching, kept = threading.Thread(target=watch), {}
+    watching.start()
+    try:
+        DaskTiler(address)(FAR, found, metric, edge=128, progress=compare)
+    finally:
+        over.set()
+        watching.join()
+        cluster.scheduler.remove_plugin("counting")
+    np.testing.assert_array_equal(found.values, expected.values)
+    (started,) = [n for k, n in counting.started.items() if k.startswith("distances")]
+    assert started == 2
+    assert 0 < len(seen) < 10
+    assert kept == seen  # the files that were there were left as they were
+
+
 def test_errors_of_tasks_come_back_whole(address, tmp_path):
     torn = tmp_path / "job.json"
     torn.write_text("{")
@@ -292,13 +365,41 @@ def test_a_worker_without_congruence_is_named_also_when_it_comes_later(bare_work
             late.close()
 
 
+def test_workers_get_ready_before_their_tasks_also_when_they_come_later(tmp_path):
+    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    metric = Metric("superpose", measure=np.arange(40), weights=np.ones(40), copies="off")
+    job = {"precision": "double", "kernel": ""}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **options) as made:
+        counting = Counting()
+        made.scheduler.add_plugin(counting)
+        connection = Connection(made.scheduler_address, out=tmp_path / "out")
+        try:
+            distances_ready(connection, 5000, metric, job)
+            made.scale(2)
+            connection.client.wait_for_workers(2, timeout=60)
+            until = time.monotonic() + 60
+            loaded = [False]
+            while not all(loaded) and time.monotonic() < until:
+                found = connection.client.run(lambda: "numba" in __import__("sys").modules)
+                loaded = list(found.values())
+            assert loaded == [True, True]
+            assert all(key.startswith("hello") for key in counting.done)
+            told = set(connection.told.values())
+            assert told <= set(made.scheduler.worker_plugins)
+        finally:
+            connection.close()
+        assert not told & set(made.scheduler.worker_plugins)
+
+
 # ---------------------------------------------------------------- densities, precision
 
 
-def test_fluctuations_and_squares_have_the_bytes_of_one_machine(address):
+def test_fluctuations_and_squares_have_the_bytes_of_one_machine(cluster, address):
     from congruence.compute.fluctuation import fluctuation
     from congruence.compute.rmsd import rmsd_matrix
 
+    counting = Counting()
+    cluster.scheduler.add_plugin(counting)
     topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
     how = {"alignment": Alignment.SUPERPOSE, "on": np.arange(10), "weights": RNG.random(30)}
     sets = [(f"cluster.{k}", ArraySource(FAR[k::3]), 5) for k in range(2)]
@@ -320,11 +421,18 @@ def test_fluctuations_and_squares_have_the_bytes_of_one_machine(address):
         np.testing.assert_array_equal(
             square, rmsd_matrix(some, metric, precision="double").square()
         )
+    cluster.scheduler.remove_plugin("counting")
+    assert sorted(key.rpartition("-")[0] for key in counting.done) == [
+        "fluctuation-cluster.0-and-1-more",
+        "precision-cluster.0-A-and-1-more",
+    ]
 
 
-def test_maps_have_the_bytes_of_one_machine(address):
+def test_maps_have_the_bytes_of_one_machine(cluster, address):
     from congruence.compute.density import common_grid, densities
 
+    counting = Counting()
+    cluster.scheduler.add_plugin(counting)
     topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
     still = (Placement(),) * 100
     placed = [PlacedModels(ArraySource(FAR), np.arange(k, k + 100), still) for k in (0, 200)]
@@ -342,6 +450,41 @@ def test_maps_have_the_bytes_of_one_machine(address):
         for name, density in expected.items():
             np.testing.assert_array_equal(found[name].values, density.values)
             assert (found[name].models, found[name].name) == (density.models, density.name)
+    cluster.scheduler.remove_plugin("counting")
+    assert sorted(key.rpartition("-")[0] for key in counting.done) == [
+        "density-cluster.0-one-and-3-more",
+        "grid-cluster.0-0-and-1-more",
+    ]
+
+
+def test_a_mean_that_goes_on_changing_is_settled_in_tasks_of_its_own(cluster, address, monkeypatch):
+    from congruence.compute.fluctuation import fluctuation
+    from congruence.compute.rectangle import one_blas_thread
+
+    # Two rounds are done with the rest; what is begun is not done again.
+    monkeypatch.setattr(dask_moves, "_ENOUGH", 2)
+    monkeypatch.setattr(dask_moves, "_MOST", 0.0)
+    topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=15)
+    how = {"alignment": Alignment.SUPERPOSE, "on": np.arange(30), "weights": RNG.random(30)}
+    sets = [(f"cluster.{k}", ArraySource(FAR[k::2]), k) for k in range(2)]
+    counting = Counting()
+    cluster.scheduler.add_plugin(counting)
+    try:
+        made = list(dask_steps.set_fluctuations(f"dask:{address}", sets, topology, **how))
+    finally:
+        cluster.scheduler.remove_plugin("counting")
+    for (_, source, center), found in zip(sets, made, strict=True):
+        with one_blas_thread():
+            expected = fluctuation(source, topology, center=center, **how)
+        for name in ("rmsf", "compat", "mean", "rigid"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert found.iterations == expected.iterations > 2
+    names = sorted(key.rpartition("-")[0] for key in counting.done)
+    assert names == [
+        "fluctuation-cluster.0-and-1-more",
+        *("fluctuation-mean-cluster.0-0", "fluctuation-mean-cluster.1-0"),
+        *("fluctuation-rmsf-cluster.0-0", "fluctuation-rmsf-cluster.1-0"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -366,9 +509,12 @@ class Killing(SchedulerPlugin):
             os.kill(self.victim, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("voxel", "resolution", "kill"), [(5.0, 20.0, False), (3.0, 40.0, True)])
+@pytest.mark.parametrize(
+    ("voxel", "resolution", "kill", "joined"),
+    [(5.0, 20.0, False, False), (3.0, 40.0, True, False), (3.0, 40.0, False, True)],
+)
 def test_a_large_map_has_the_bytes_of_one_machine_also_when_a_worker_is_killed(
-    cluster, address, wide, monkeypatch, voxel, resolution, kill
+    cluster, address, wide, monkeypatch, voxel, resolution, kill, joined
 ):
     from congruence.compute.density import common_grid, densities
 
@@ -384,8 +530,12 @@ def test_a_large_map_has_the_bytes_of_one_machine_also_when_a_worker_is_killed(
     whole = densities(placed[0], topology, chosen, **how)
     monkeypatch.setattr("congruence.compute._density_blocks._STRETCH_SECONDS", 1e-9)
     monkeypatch.setattr("congruence.compute._density_blocks._VOXEL_SECONDS", 1e-12)
-    monkeypatch.setattr(dask_maps, "_PARTS", 3)
-    monkeypatch.setattr(dask_maps, "_SUM_VALUES", grid.shape[0] * grid.shape[1] * 7)
+    if not joined:  # each stretch is a task, two are added at a time, some planes by each task
+        monkeypatch.setattr(dask_map_plan, "_READ", 1.0)
+        monkeypatch.setattr(dask_map_plan, "_PARTS", 2)
+        monkeypatch.setattr(dask_map_plan, "_OWN_SECONDS", 0.0)
+        monkeypatch.setattr(dask_map_plan, "_SUM_SECONDS", 2 * grid.size * dask_map_plan._ADD)
+        monkeypatch.setattr(dask_map_plan, "_SUM_VALUES", grid.shape[0] * grid.shape[1] * 7)
     expected = [densities(p, topology, chosen, **how) for p in placed]
     names, engine = ["large", "small"], f"dask:{address}"
     with connected(address) as connection:
@@ -428,9 +578,9 @@ def test_large_fluctuations_are_summed_in_parts_with_the_bytes_of_one_machine(ad
     rng = np.random.default_rng(4)
     n = 20_000
     base = rng.normal(size=(n, 3)) * 30
-    base = base + rng.normal(size=(80, n, 3)) * np.repeat([0.0, 3.0], n // 2)[:, None]
-    turned = tuple(Placement(np.linalg.qr(r)[0]) for r in rng.normal(size=(80, 3, 3)))
-    placed = PlacedModels(ArraySource(base), np.arange(80), turned)
+    base = base + rng.normal(size=(110, n, 3)) * np.repeat([0.0, 3.0], n // 2)[:, None]
+    turned = tuple(Placement(np.linalg.qr(r)[0]) for r in rng.normal(size=(110, 3, 3)))
+    placed = PlacedModels(ArraySource(base), np.arange(110), turned)
     topology = Topology.simple([Molecule("A", 0), Molecule("B")], beads_per_molecule=n // 2)
     how = {"on": np.arange(n // 2 - 50, n // 2), "weights": rng.random(n)}
     how["alignment"] = Alignment.SUPERPOSE
@@ -453,7 +603,7 @@ def test_rounds_of_a_mean_are_done_several_at_a_time_with_the_bytes_of_one_machi
     from congruence.compute.rectangle import one_blas_thread
 
     # Three rounds at a time, though the first task could do them all.
-    seconds = MovesPlan(FAR.shape).seconds("places")
+    seconds = MovesPlan(FAR.shape).seconds("places", (0, len(FAR)))
     monkeypatch.setattr(dask_moves, "_SECONDS", 3.5 * seconds)
     assert not MovesPlan(FAR.shape).whole
     assert MovesPlan(FAR.shape).rounds == 3

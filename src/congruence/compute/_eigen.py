@@ -50,10 +50,10 @@ class Solver(Protocol):
 
 
 class Distances(Protocol):
-    """Distances of one tile, where one covariance for each pair decides."""
+    """Distances of one tile, where one covariance or inner product for each pair decides."""
 
     def __call__(
-        self, covariance: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float]
+        self, products: Any, one: FloatArray, two: FloatArray, bounds: tuple[float, float, float], /
     ) -> tuple[FloatArray, BoolArray, int]:
         """Return the distances, which of them are doubtful, and how many."""
 

@@ -42,8 +42,9 @@ __all__ = [
     "settle",
 ]
 
-_RATE = 2e10
-_ROTATION_SECONDS = 7e-7
+_RATE = 3.5e10
+_ROTATION_SECONDS = 2.5e-7
+_STAGE_SECONDS = 2e-8  # of one thread, beyond what is estimated for all
 
 
 class Rectangles:
@@ -230,8 +231,10 @@ def pair_seconds(data: Data, metric: Metric) -> tuple[float, int]:
     copies = [group.copies for group in resolved.groups if group.fitted]
     m = resolved.source.shape[0]
     plan = estimate(m, beads, alignment=resolved.alignment, copies=copies, threads=1, rate=_RATE)
-    apart = 0.0 if resolved.same or resolved.planes == 1 else _ROTATION_SECONDS * plan.assignments
-    return plan.seconds / max(plan.tiles * TILE * TILE, 1) + apart, beads
+    more = 0.0 if resolved.planes == 1 else _STAGE_SECONDS * plan.assignments
+    if more and not resolved.same:
+        more += _ROTATION_SECONDS * plan.assignments
+    return plan.seconds / max(plan.tiles * TILE * TILE, 1) + more, beads
 
 
 _lock = threading.Lock()

@@ -21,9 +21,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from congruence.core.provenance import counted
 from congruence.errors import ConfigError
 from congruence.workflow.dask_futures import Call, other_workers, refuse, result, submit
+from congruence.workflow.dask_ready import forget, tell
 from congruence.workflow.dask_scratch import Scratch
 
 if TYPE_CHECKING:
@@ -77,11 +77,12 @@ class Connection:
         timeout: float = TIMEOUT,
     ) -> None:
         self.address, self._out, self._workers = address, out, workers
-        self._say, self._timeout = say, timeout
+        self.say, self._timeout = say, timeout
         self._client: Any = None
         self._cluster: Any = None
         self._scratch: Scratch | None = None
         self._asked, self._threads = float("-inf"), 0
+        self.told: dict[str, str] = {}  # what workers were told to get ready, and by which name
 
     @property
     def client(self) -> Any:
@@ -135,16 +136,17 @@ class Connection:
         """Wait for a worker, and refuse workers that could not even read what they are sent."""
         where, dashboard = self.address or "this machine", self._client.dashboard_link
         if not self.threads:
-            self._say(
+            self.say(
                 f"Dask cluster on {where}: waiting for its first worker; dashboard {dashboard}"
             )
         ask = pkgutil.resolve_name, "congruence:__version__"
         first = self._client.submit(*ask, key=f"hello-{uuid.uuid4().hex[:8]}", pure=False)
         first.exception()  # what it is, all workers are asked
         refuse(other_workers(self._client))
+        tell(self, "imports", {})
         self._asked = float("-inf")
-        there = counted(self.threads, "worker thread")
-        self._say(f"Dask cluster on {where}: {there}; dashboard {dashboard}")
+        there = "1 worker thread" if self.threads == 1 else f"{self.threads:,} worker threads"
+        self.say(f"Dask cluster on {where}: {there}; dashboard {dashboard}")
 
     def _existing(self, client: Callable[..., Any]) -> Any:
         options: dict[str, Any] = {"timeout": self._timeout, "set_as_default": False}
@@ -250,6 +252,9 @@ class Connection:
 
     def close(self) -> None:
         """Leave the cluster, or end the one that was started, and remove the shared folder."""
+        if self._client is not None and self._cluster is None:
+            forget(self)
+        self.told.clear()
         for part in (self._client, self._cluster):
             if part is not None:
                 part.close()

@@ -1,9 +1,9 @@
 """
 Distances on a Dask cluster: `congruence.compute.rmsd.rmsd_tiles` in tasks.
 
-Coordinates are written once to a folder that all workers see. A task computes a
-square of models into a file, and the tiles are handed to the sink in a fixed
-order. On equal processors the bytes are those of one machine, whatever the number
+Coordinates are written once to a folder that all workers see. A task computes one or
+several squares of models, each into a file, and the tiles are handed to the sink in a
+fixed order. On equal processors the bytes are those of one machine, whatever the number
 of workers.
 """
 
@@ -13,8 +13,6 @@ import math
 import os
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,7 +20,10 @@ import numpy as np
 from congruence.core.sources import as_source
 from congruence.errors import ConfigError
 from congruence.workflow.dask_cluster import Connection, connected
+from congruence.workflow.dask_portions import AIM, more
+from congruence.workflow.dask_ready import distances_ready
 from congruence.workflow.dask_scratch import load_array
+from congruence.workflow.dask_squares import TilePlan
 from congruence.workflow.dask_words import metric_words
 
 if TYPE_CHECKING:
@@ -139,7 +140,10 @@ class DaskTiler:
                 "device": self.device,
             }
             folder = scratch.stage("distances", job)
-            made = _Pass(connection, plan, folder).put_all(sink, progress)
+            if self.device == "cpu":
+                distances_ready(connection, source.shape[0], bare, job)
+            tasks = plan.tasks(*_costs(data, metric, self.device), AIM * _SECONDS)
+            made = _Pass(connection, plan, folder, tasks).put_all(sink, progress)
         return settled.definition | made
 
 
@@ -174,16 +178,20 @@ def task_edge(
         together after 4,096 models at most. It depends on the numbers of models and
         beads and on the metric, not on workers.
     """
-    from congruence.compute.rectangle import pair_seconds
-
-    seconds, beads = pair_seconds(data, metric)
-    if device == "gpu":
-        seconds /= _DEVICE_SPEED
+    seconds, beads = _costs(data, metric, device)
     room = min(memory, _TASK_BYTES) // (2 * 36 * beads)
     most = min(int((_SECONDS / seconds) ** 0.5), room, _LONGEST)
     together = max(edge, _LONGEST)
     fitting = [s for s in range(_UNIT, _LONGEST + 1, _UNIT) if math.lcm(s, edge) <= together]
     return max((size for size in fitting if size <= most), default=_UNIT)
+
+
+def _costs(data: Data, metric: Metric, device: str) -> tuple[float, int]:
+    """Return seconds of a pair, and the beads of a model that are packed."""
+    from congruence.compute.rectangle import pair_seconds
+
+    seconds, beads = pair_seconds(data, metric)
+    return (seconds / _DEVICE_SPEED if device == "gpu" else seconds), beads
 
 
 def even_edge(models: FloatArray, metric: Metric) -> int:
@@ -206,78 +214,18 @@ def even_edge(models: FloatArray, metric: Metric) -> int:
     return _UNIT * max(1, -(-len(models) // (rows * _UNIT)))
 
 
-@dataclass(frozen=True)
-class TilePlan:
-    """
-    Which squares are computed for which tiles, in which order.
-
-    Parameters
-    ----------
-    m : int
-        Models.
-    edge : int
-        Models along the edge of a tile.
-    size : int
-        Models along the edge of the square of a task.
-    done : frozenset of tuple
-        Tiles that need not be computed.
-    """
-
-    m: int
-    edge: int
-    size: int
-    done: frozenset[tuple[int, int]]
-
-    @cached_property
-    def tiles(self) -> list[tuple[int, int]]:
-        """First models of rows and columns of the tiles to put, row by row."""
-        starts = range(0, self.m, self.edge)
-        return [(i, j) for i in starts for j in starts if i <= j and (i, j) not in self.done]
-
-    @cached_property
-    def every(self) -> int:
-        """Number of all tiles."""
-        rows = -(-self.m // self.edge)
-        return rows * (rows + 1) // 2
-
-    def squares(self, tile: tuple[int, int]) -> list[tuple[int, int]]:
-        """
-        Return the squares that a tile is made of.
-
-        Parameters
-        ----------
-        tile : tuple of int
-            Its first models.
-
-        Returns
-        -------
-        squares : list of tuple
-            Their first models, never below the diagonal.
-        """
-        i, j = tile
-        rows, columns = (
-            range(at // self.size * self.size, min(at + self.edge, self.m), self.size)
-            for at in (i, j)
-        )
-        return [(a, b) for a in rows for b in columns if a <= b]
-
-    @cached_property
-    def bands(self) -> list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]:
-        """Squares and tiles of one band of rows after the other."""
-        height = math.lcm(self.edge, self.size)  # no square is in two bands
-        tiles: dict[int, list[tuple[int, int]]] = {}
-        for tile in self.tiles:
-            tiles.setdefault(tile[0] // height, []).append(tile)
-        return [
-            (sorted({s for t in band for s in self.squares(t)}), band) for band in tiles.values()
-        ]
-
-
 class _Pass:
     """One pass over the tiles of a plan."""
 
-    def __init__(self, connection: Connection, plan: TilePlan, folder: Path) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        plan: TilePlan,
+        folder: Path,
+        tasks: list[list[tuple[int, int]]],
+    ) -> None:
         self._connection, self._plan, self._folder = connection, plan, folder
+        self._tasks = tasks
 
     def put_all(
         self, sink: TileSink, progress: Callable[[int, int], None] | None
@@ -286,22 +234,29 @@ class _Pass:
         from congruence.workflow import dask_tasks
 
         plan = self._plan
-        squares = [square for needed, _ in plan.bands for square in needed]
+        every = sum(map(len, self._tasks))
         ahead = max(len(needed) for needed, _ in plan.bands)
+        calls = (
+            (more(f"distances-{task[0][0]}-{task[0][1]}", len(task)), (str(self._folder), task))
+            for task in self._tasks
+        )
         running = self._connection.results(
             dask_tasks.distances,
-            ((f"distances-{i}-{j}", (str(self._folder), i, j)) for i, j in squares),
+            calls,
             window=lambda: ahead + _AHEAD * max(self._connection.threads, 1),
         )
         first: dict[str, str] = {}
-        computed, before = 0, plan.every - len(plan.tiles)
+        wanted = computed = 0
+        before, tasks = plan.every - len(plan.tiles), iter(self._tasks)
         with closing(running) as results:
             for needed, tiles in plan.bands:
-                for words in islice(results, len(needed)):
+                wanted += len(needed)
+                while computed < wanted:  # the last task may begin the next band
+                    words = next(results)
                     first = first or words
-                    computed += 1
+                    computed += len(next(tasks))
                     if progress is not None:
-                        progress(before + computed * len(plan.tiles) // len(squares), plan.every)
+                        progress(before + computed * len(plan.tiles) // every, plan.every)
                 self._put(needed, tiles, sink)
         return first
 

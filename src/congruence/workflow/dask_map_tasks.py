@@ -12,69 +12,104 @@ from congruence.workflow.dask_words import grid_from, placed_from
 
 if TYPE_CHECKING:
     from congruence.compute.density_parts import DensityParts
+    from congruence.core.grid import Grid
+    from congruence.typing import FloatArray
 
-__all__ = ["bounds", "density", "density_map", "density_part", "density_sum"]
+__all__ = ["bounds", "density", "density_part", "density_sum"]
+
+_LATTICES = 256 << 20
+"""Bytes that maps of one cluster may take that are made together."""
+_VOXEL_BYTES = 16
 
 
-def bounds(folder: str, cluster: int, start: int, stop: int) -> list[list[float]]:
+def bounds(folder: str, pieces: list[tuple[int, int, int]]) -> list[list[list[float]]]:
     """
-    Find the box of some models of one cluster.
+    Find the boxes of some models of some clusters.
 
     Parameters
     ----------
     folder : str
         The stage.
-    cluster : int
-        Its position.
-    start, stop : int
-        Which of its models.
+    pieces : list of (int, int, int)
+        Position of a cluster, the first of its models, and one past the last.
 
     Returns
     -------
-    corners : list of list of float
-        Lowest and highest coordinates in Å.
+    corners : list of list of list of float
+        Lowest and highest coordinates in Å, of each piece.
     """
     from congruence.compute._density_blocks import extent
 
     job = read_job(folder)
-    placed = placed_from(job["clusters"][cluster], start, stop)
-    return [corner.tolist() for corner in extent(placed, np.array(job["used"], np.int64))]
+    used = np.array(job["used"], np.int64)
+    boxes = (extent(placed_from(job["clusters"][at], a, b), used) for at, a, b in pieces)
+    return [[corner.tolist() for corner in box] for box in boxes]
 
 
-def density(folder: str, cluster: int, name: str, grid: dict[str, Any]) -> None:
+def density(folder: str, grid: dict[str, Any], maps: list[dict[str, Any]]) -> None:
     """
-    Compute the density of one selection of one cluster into ``CLUSTER-NUMBER.npy``.
+    Make maps of selections of clusters, each into ``CLUSTER-NUMBER.npy``.
 
     Parameters
     ----------
     folder : str
         The stage.
-    cluster : int
-        Position of the cluster.
-    name : str
-        Name of the selection.
     grid : dict
         From `congruence.workflow.dask_words.grid_words`.
+    maps : list of dict
+        ``cluster``, its position; ``name`` of the selection; ``models`` of the cluster. For what
+        is summed already ``parts``, files that are added in their order, or ``slabs``, files
+        of all sums for some planes each.
     """
     from congruence.compute.rectangle import one_blas_thread
 
     job = read_job(folder)
-    path = map_path(folder, job, cluster, name)
-    if path.exists():
-        return
-    placed = placed_from(job["clusters"][cluster])
-    parts = _parts(job, name, grid)
+    missing = [m for m in maps if not map_path(folder, job, m["cluster"], m["name"]).exists()]
     with one_blas_thread():
-        sums = parts.part(placed, 0)
-        made = parts.density(sums, placed.shape[0])
-    save_array(path, made)
+        for one in missing:
+            if one["parts"] or one["slabs"]:
+                made = _parts(job, one["name"], grid).density(_added(one), one["models"])
+                save_array(map_path(folder, job, one["cluster"], one["name"]), made)
+        whole = [one for one in missing if not (one["parts"] or one["slabs"])]
+        for cluster in dict.fromkeys(one["cluster"] for one in whole):
+            names = [one["name"] for one in whole if one["cluster"] == cluster]
+            _whole_maps(folder, job, cluster, names, grid_from(grid))
+
+
+def _added(one: dict[str, Any]) -> list[FloatArray]:
+    """Return the sums of all models."""
+    if one["slabs"]:
+        return list(np.concatenate([load_array(Path(part)) for part in one["slabs"]], axis=1))
+    from congruence.compute.density_parts import plus
+
+    sums: list[FloatArray] = []
+    for part in one["parts"]:
+        sums = plus(sums, list(load_array(Path(part))))
+    return sums
+
+
+def _whole_maps(
+    folder: str, job: dict[str, Any], cluster: int, names: list[str], grid: Grid
+) -> None:
+    """Make maps of one cluster as one machine does, reading its models once for several."""
+    from congruence.compute.density import densities
+
+    placed = placed_from(job["clusters"][cluster])
+    masses = np.array(job["masses"], np.float64)
+    several = max(1, _LATTICES // (_VOXEL_BYTES * grid.size))
+    for at in range(0, len(names), several):
+        chosen = {name: np.array(job["selections"][name]) for name in names[at : at + several]}
+        how: dict[str, Any] = {"map_resolution": job["map_resolution"], "job": job["models"]}
+        made = densities(placed, masses, chosen, grid=grid, threads=1, **how)
+        for name, found in made.items():
+            save_array(map_path(folder, job, cluster, name), found.values)
 
 
 def density_part(
-    folder: str, cluster: int, name: str, grid: dict[str, Any], start: int, stop: int
+    folder: str, cluster: int, name: str, grid: dict[str, Any], pieces: list[tuple[int, int]]
 ) -> None:
     """
-    Sum the density of some models into ``CLUSTER-NUMBER-part-START.npy``.
+    Sum the density of some stretches of models, each into ``CLUSTER-NUMBER-part-START.npy``.
 
     Parameters
     ----------
@@ -86,19 +121,20 @@ def density_part(
         Name of the selection.
     grid : dict
         From `congruence.workflow.dask_words.grid_words`.
-    start, stop : int
-        Which models of the cluster.
+    pieces : list of (int, int)
+        The stretches: which models of the cluster.
     """
     from congruence.compute.rectangle import one_blas_thread
 
     job = read_job(folder)
-    path = part_path(folder, job, cluster, name, start)
-    if path.exists():
-        return
-    placed = placed_from(job["clusters"][cluster], start, stop)
-    with one_blas_thread():
-        sums = _parts(job, name, grid).part(placed, start)
-    save_array(path, sums[0][None] if len(sums) == 1 else np.stack(sums))
+    for start, stop in pieces:
+        path = part_path(folder, job, cluster, name, start)
+        if path.exists():
+            continue
+        placed = placed_from(job["clusters"][cluster], start, stop)
+        with one_blas_thread():
+            sums = _parts(job, name, grid).part(placed, start)
+        save_array(path, sums[0][None] if len(sums) == 1 else np.stack(sums))
 
 
 def density_sum(out: str, before: list[str], parts: list[str], first: int, last: int) -> None:
@@ -128,39 +164,6 @@ def density_sum(out: str, before: list[str], parts: list[str], first: int, last:
         del mapped  # on a network drive an open file could not be removed
         sums = plus(sums, more)
     save_array(path, np.stack(sums))
-
-
-def density_map(
-    folder: str, cluster: int, name: str, grid: dict[str, Any], sums: list[str], models: int
-) -> None:
-    """
-    Turn the sum of all models into a map, ``CLUSTER-NUMBER.npy``.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    cluster : int
-        Position of the cluster.
-    name : str
-        Name of the selection.
-    grid : dict
-        From `congruence.workflow.dask_words.grid_words`.
-    sums : list of str
-        Files of the sums, some planes each.
-    models : int
-        Models of the cluster.
-    """
-    from congruence.compute.rectangle import one_blas_thread
-
-    job = read_job(folder)
-    path = map_path(folder, job, cluster, name)
-    if path.exists():
-        return
-    lattices = np.concatenate([load_array(Path(part)) for part in sums], axis=1)
-    with one_blas_thread():
-        made = _parts(job, name, grid).density(list(lattices), models)
-    save_array(path, made)
 
 
 def map_path(folder: str | Path, job: dict[str, Any], cluster: int, name: str) -> Path:

@@ -1,15 +1,13 @@
 """
-Localization densities of clusters on a Dask cluster, each map in tasks of about a second.
+Localization densities of clusters on a Dask cluster, in tasks of less than a second.
 
-A map of many models is summed in stretches, each into a file of its own; sums of
-these files are made plane by plane, in the order of the models, by workers too.
+Several small maps are one task. A map of many models is summed in stretches, each into a
+file of its own; sums of these files are made in the order of the models, by workers too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +15,9 @@ from congruence.core.grid import DensityMap, Grid
 from congruence.workflow import dask_map_tasks
 from congruence.workflow.dask_cluster import connected
 from congruence.workflow.dask_futures import Call
+from congruence.workflow.dask_map_plan import MapPlan
+from congruence.workflow.dask_portions import divided, more, together
+from congruence.workflow.dask_ready import maps_ready
 from congruence.workflow.dask_scratch import load_array
 from congruence.workflow.dask_words import grid_words
 
@@ -29,12 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster_grid", "cluster_maps"]
 
-_READ_VALUES = 15_000_000
-"""Coordinates of placed models that one task looks at: about a second."""
-_PARTS = 16
-"""Parts that one task adds."""
-_SUM_VALUES = 1 << 21
-"""Values of each part that one task adds: 16 MB."""
+_READ_VALUES = 12_000_000
+"""Coordinates of placed models that one task looks at: most of a second."""
+_WAITING = 16
 _AHEAD = 3
 
 
@@ -79,21 +77,22 @@ def cluster_grid(
             connection.scratch.share_placed(p, n) for p, n in zip(placed, names, strict=True)
         ]
         folder = str(connection.scratch.stage("grid", {"clusters": clusters, "used": beads}))
+        most = max((models.shape[1] for models in placed), default=1)
+        tasks = divided([p.shape[0] for p in placed], _READ_VALUES // (3 * max(most, 1)))
         calls = [
-            Call(dask_map_tasks.bounds, f"grid-{names[at]}-{start}", (folder, at, start, stop))
-            for at, models in enumerate(placed)
-            for start, stop in _pieces(models.shape[0], _READ_VALUES // (3 * models.shape[1]))
+            Call(
+                dask_map_tasks.bounds,
+                more(f"grid-{names[task[0][0]]}-{task[0][1]}", len(task)),
+                (folder, task),
+            )
+            for task in tasks
         ]
-        for call, corners in connection.run(calls):
-            boxes[call.words[1]].append(corners)
+        for call, found in connection.run(calls):
+            for (at, _, _), corners in zip(call.words[1], found, strict=True):
+                boxes[at].append(corners)
     # A grid around the corners of boxes is the grid around what is in them.
     corners_of = [np.array(found) for found in boxes]
     return Grid.union([common_grid(c, **shape) for c in corners_of])  # type: ignore[arg-type]
-
-
-def _pieces(models: int, most: int) -> list[tuple[int, int]]:
-    most = max(1, most)
-    return [(start, min(start + most, models)) for start in range(0, models, most)]
 
 
 def cluster_maps(
@@ -145,19 +144,23 @@ def cluster_maps(
         }
         folder = scratch.stage("density", words)
         plan = [
-            _Map(folder, words, at, name, f"{cluster}-{name}", grid, models.shape)
+            MapPlan(folder, words, at, name, f"{cluster}-{name}", grid, models.shape)
             for at, (cluster, models) in enumerate(zip(names, placed, strict=True))
             for name in selections
         ]
+        most = max((models.shape[0] for models in placed), default=0)
+        maps_ready(connection, grid, map_resolution, max(job, most))
+        tasks = [[plan[k] for k in task] for task in together([one.last_seconds for one in plan])]
         running = connection.run(
-            (call for one in plan for call in one.calls()),
-            window=lambda: _PARTS + _AHEAD * max(connection.threads, 1),
+            (call for task in tasks for call in _calls(task)),
+            window=lambda: _WAITING + _AHEAD * max(connection.threads, 1),
         )
         made: dict[str, DensityMap] = {}
-        coming = iter(plan)
+        coming = iter(tasks)
         for call, _ in running:
-            if not call.followers:
-                one = next(coming)
+            if call.followers:
+                continue
+            for one in next(coming):
                 made[one.name] = DensityMap(one.name, grid, load_array(one.path), one.shape[0])
                 one.path.unlink(missing_ok=True)
                 if len(made) == len(selections):
@@ -165,68 +168,23 @@ def cluster_maps(
                     made = {}
 
 
-@dataclass(frozen=True)
-class _Map:
-    """One map of one cluster: in which tasks it is made."""
-
-    folder: Path
-    job: dict[str, Any]
-    cluster: int
-    name: str
-    title: str
-    grid: Grid
-    shape: tuple[int, int, int]
-
-    @property
-    def path(self) -> Path:
-        return dask_map_tasks.map_path(self.folder, self.job, self.cluster, self.name)
-
-    def calls(self) -> Iterator[Call]:
-        """Yield the tasks, the one that makes the map last: none waits for it."""
-        from congruence.compute.density_parts import stretch_models
-
-        models, n, _ = self.shape
-        what = (str(self.folder), self.cluster, self.name, grid_words(self.grid))
-        beads = len(self.job["selections"][self.name])
-        pieces = _pieces(models, stretch_models(n, beads, self.grid, self.job["models"]))
-        last = f"density-{self.title}"
-        if len(pieces) == 1:
-            yield Call(dask_map_tasks.density, last, what)
-            return
-        sums: dict[str, Path] = {}
-        for at in range(0, len(pieces), _PARTS):
-            few = pieces[at : at + _PARTS]
-            parts = {f"density-part-{self.title}-{start}": self._part(start) for start, _ in few}
-            for name, piece in zip(parts, few, strict=True):
-                wait = len(self._slabs())
-                yield Call(dask_map_tasks.density_part, name, (*what, *piece), followers=wait)
-            added = list(self._added(parts, sums, few[-1][1]))
-            yield from added
-            sums = {call.name: Path(call.words[0]) for call in added}
-        words = (*what, list(sums.values()), models)
-        spent = tuple(sums.values())
-        yield Call(dask_map_tasks.density_map, last, words, after=tuple(sums), spends=spent)
-
-    def _part(self, start: int) -> Path:
-        return dask_map_tasks.part_path(self.folder, self.job, self.cluster, self.name, start)
-
-    def _added(self, parts: dict[str, Path], before: dict[str, Path], end: int) -> Iterator[Call]:
-        """Yield the tasks that add parts up to a model to what was added before."""
-        slabs, earlier = self._slabs(), list(before.items())
-        for at, (low, high) in enumerate(slabs):
-            mine = dict(earlier[at : at + 1])
-            out = self.path.with_name(f"{self.path.stem}-sum-{end}-{low}.npy")
-            spent = (*mine.values(), *(parts.values() if at == len(slabs) - 1 else ()))
-            yield Call(
-                dask_map_tasks.density_sum,
-                f"density-sum-{self.title}-{end}-{low}",
-                (out, [*mine.values()], [*parts.values()], low, high),
-                after=(*parts, *mine),
-                followers=1,
-                spends=spent,
-            )
-
-    def _slabs(self) -> list[tuple[int, int]]:
-        """Divide the planes of the lattice."""
-        nx, ny, nz = self.grid.shape
-        return _pieces(nz, _SUM_VALUES // (nx * ny))
+def _calls(maps: Sequence[MapPlan]) -> Iterator[Call]:
+    """Yield the tasks of some maps, the one that makes them last: none waits for it."""
+    summed = [one.summed() for one in maps]
+    for some in summed:
+        yield from some.calls
+    first = maps[0]
+    described = [
+        {
+            **{"cluster": one.cluster, "name": one.name, "models": one.shape[0]},
+            **{"parts": some.parts, "slabs": some.slabs},
+        }
+        for one, some in zip(maps, summed, strict=True)
+    ]
+    yield Call(
+        dask_map_tasks.density,
+        more(f"density-{first.title}", len(maps)),
+        (str(first.folder), grid_words(first.grid), described),
+        after=tuple(name for some in summed for name in some.after),
+        spends=tuple(path for some in summed for path in (*some.parts, *some.slabs)),
+    )

@@ -1,9 +1,10 @@
 """
 How beads of clusters move, on a Dask cluster.
 
-A small cluster is one task. Of a large one each round of the mean is divided: a
-task sums over blocks of models, and the sums are added here in their order. What one
-task could sum in less than a second is summed for several rounds of the mean by each.
+Several small clusters are one task, one that is larger is a task. Of a large one each round
+of the mean is divided: a task sums over blocks of models, and the sums are added here in
+their order. What one task could sum in less than a second is summed for several rounds of
+the mean by each.
 """
 
 from __future__ import annotations
@@ -20,34 +21,33 @@ import numpy as np
 from congruence.core.precision import Fluctuation
 from congruence.workflow.dask_cluster import Connection, connected
 from congruence.workflow.dask_futures import Call
-from congruence.workflow.dask_scratch import load_array, read_job, save_array
-from congruence.workflow.dask_words import (
-    members_from,
-    share_members,
-    topology_from,
-    topology_words,
-)
+from congruence.workflow.dask_move_tasks import all_moves, block_sums, fluctuations, mean_rounds
+from congruence.workflow.dask_portions import more, together
+from congruence.workflow.dask_scratch import load_array, save_array
+from congruence.workflow.dask_words import share_members, topology_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from congruence.compute.fluctuation_sums import BlockSums, What
+    from congruence.compute.fluctuation_sums import What
     from congruence.core.results import Alignment
     from congruence.core.sources import CoordinateSource
     from congruence.core.topology import Topology
     from congruence.typing import FloatArray, IntArray
 
-__all__ = ["MovesPlan", "block_sums", "fluctuations", "mean_rounds", "set_fluctuations"]
+__all__ = ["MovesPlan", "set_fluctuations"]
 
 _BLOCKS = {"places": 4, "moves": 2, "deviations": 6}
-"""Blocks of 4 million coordinates that one task sums over: half a second to one."""
+"""Blocks of 4 million coordinates that one task sums over, about: half a second to one."""
 
 _SECONDS = 0.7
-_VALUE_SECONDS = {"places": 3.5e-8, "moves": 1e-7, "deviations": 2e-8}
-"""Seconds of one core for each coordinate; for models that are superposed."""
-_FEW_ROUNDS = 20
-_SETTLED = 5e-7
-"""Å a coordinate: whoever asks for the mean has stopped then, at 1e-6 Å a bead."""
+_AIM = 0.9
+_VALUE_SECONDS = {"places": 3.5e-8, "moves": 1.2e-7, "deviations": 2e-8}
+_MODEL_SECONDS = {"places": 2.5e-5, "moves": 2.5e-5, "deviations": 0.0}
+"""Seconds of one core for each coordinate, and for each model; where they are superposed."""
+_LIKELY, _ENOUGH, _FEW_ROUNDS = 6, 12, 20
+"""Rounds that a mean takes: mostly, such that few take more, and that one task could do."""
+_MOST = 2.0
 _TOGETHER = 8
 
 _TITLES = {"places": "mean", "moves": "rmsf", "deviations": "compat"}
@@ -96,36 +96,51 @@ def set_fluctuations(
         ]
         job = how | {"requests": requests, "topology": topology_words(topology)}
         folder = connection.scratch.stage("fluctuation", job | {"alignment": str(alignment)})
-        calls = [
-            (f"fluctuation-{name}", (str(folder), at))
-            for at, (name, x, _) in enumerate(sets)
-            if MovesPlan(x.shape).whole
-        ]
 
-        def divided(at: int) -> Fluctuation:
+        def divided(at: int, begun: Sequence[FloatArray] = ()) -> Fluctuation:
             name, x, center = sets[at]
-            sums = _FarSums(connection, folder, at, name, x.shape, over)
+            sums = _FarSums(connection, folder, at, name, x.shape, over, ahead=list(begun))
             with one_blas_thread():
                 return fluctuation(x, topology, center=center, sums=sums, **how)
 
-        over = Event()
+        def made(at: int, rounds: int) -> Fluctuation:
+            if rounds < 0:  # its mean goes on changing
+                return divided(at, load_array(folder / f"{at}-begun.npy"))
+            return _read(folder, at, sets[at][1].shape[0], str(alignment), rounds)
+
+        over, small = Event(), [at for at, (_, x, _) in enumerate(sets) if MovesPlan(x.shape).whole]
+        calls = _small_calls(folder, sets, small)
         # A round waits for the one before: several clusters at a time keep workers busy.
-        with ThreadPoolExecutor(_TOGETHER) as together:
-            near = together.submit(lambda: iter(list(connection.results(fluctuations, calls))))
-            far = {
-                at: together.submit(divided, at)
-                for at, (_, x, _) in enumerate(sets)
-                if not MovesPlan(x.shape).whole
-            }
+        with ThreadPoolExecutor(_TOGETHER) as pool:
+            near = pool.submit(
+                lambda: [k for found in connection.results(fluctuations, calls) for k in found]
+            )
+            far = {at: pool.submit(divided, at) for at in range(len(sets)) if at not in small}
             try:
-                for at, (_, x, _) in enumerate(sets):
+                for at in range(len(sets)):
                     if at in far:
                         yield far.pop(at).result()
                     else:
-                        yield _read(folder, at, x.shape[0], str(alignment), next(near.result()))
+                        yield made(at, near.result()[small.index(at)])
             finally:
                 over.set()
-                together.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _small_calls(
+    folder: Path, sets: Sequence[tuple[str, CoordinateSource, int]], small: Sequence[int]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """Join clusters that are short by themselves into tasks."""
+    plans = [MovesPlan(sets[at][1].shape) for at in small]
+    calls = []
+    for task in together([plan.total(_LIKELY) for plan in plans], _SECONDS):
+        mine = [small[k] for k in task]
+        # If all of their means take so many rounds they take two seconds together.
+        most = sum(plans[k].total(_FEW_ROUNDS) for k in task)
+        rounds = max(_ENOUGH, _FEW_ROUNDS * _MOST / max(most, 1e-9))
+        name = more(f"fluctuation-{sets[mine[0]][0]}", len(mine))
+        calls.append((name, (str(folder), mine, int(rounds))))
+    return calls
 
 
 @dataclass(frozen=True)
@@ -143,26 +158,45 @@ class MovesPlan:
     >>> MovesPlan((100, 100, 3)).whole
     True
     >>> MovesPlan((4000, 300, 3)).rounds
-    5
+    3
     """
 
     shape: tuple[int, int, int]
 
+    def total(self, rounds: int) -> float:
+        """
+        Estimate the time of all of it.
+
+        Parameters
+        ----------
+        rounds : int
+            Of the mean.
+
+        Returns
+        -------
+        seconds : float
+            Of one core.
+        """
+        every = (0, self.shape[0])
+        after = self.seconds("moves", every) + self.seconds("deviations", every)
+        return rounds * self.seconds("places", every) + after
+
     @property
     def whole(self) -> bool:
         """Whether all of it is one task: also with many rounds of the mean it is short."""
-        return self.seconds("places") * _FEW_ROUNDS + self.seconds("moves") < _SECONDS
+        return self.total(_FEW_ROUNDS) < 2 * _SECONDS
 
     @property
     def rounds(self) -> int:
         """How many rounds of the mean one task does; 1 where a round is several tasks."""
-        if self.models("places") < self.shape[0]:
+        pieces = self.pieces("places")
+        if len(pieces) > 1:
             return 1
-        return max(1, int(_SECONDS / max(self.seconds("places"), 1e-9)))
+        return max(1, int(_SECONDS / max(self.seconds("places", pieces[0]), 1e-9)))
 
-    def models(self, what: What) -> int:
+    def pieces(self, what: What) -> list[tuple[int, int]]:
         """
-        Return how many models one task sums over.
+        Divide the models into tasks.
 
         Parameters
         ----------
@@ -171,28 +205,37 @@ class MovesPlan:
 
         Returns
         -------
-        models : int
-            Whole blocks.
+        pieces : list of (int, int)
+            First model of each, and one past the last: whole blocks, or to the last.
         """
         from congruence.compute.fluctuation_sums import block_models
 
-        return _BLOCKS[what] * block_models(self.shape[1])
+        m, n, _ = self.shape
+        step = block_models(n)
+        blocks = [(start, min(start + step, m)) for start in range(0, m, step)]
+        seconds = [self.seconds(what, block) for block in blocks]
+        aim = min(_BLOCKS[what] * self.seconds(what, (0, step)), _AIM)
+        tasks = together(seconds, aim)
+        return [(blocks[task.start][0], blocks[task.stop - 1][1]) for task in tasks]
 
-    def seconds(self, what: What) -> float:
+    def seconds(self, what: What, piece: tuple[int, int]) -> float:
         """
-        Estimate the time of the longest task.
+        Estimate the time of a task.
 
         Parameters
         ----------
         what : str
-            As for `models`.
+            As for `pieces`.
+        piece : tuple of int
+            First model, and one past the last.
 
         Returns
         -------
         seconds : float
             Of one core, for one round.
         """
-        return 3 * self.shape[1] * min(self.shape[0], self.models(what)) * _VALUE_SECONDS[what]
+        model = 3 * self.shape[1] * _VALUE_SECONDS[what] + _MODEL_SECONDS[what]
+        return (piece[1] - piece[0]) * model
 
 
 def _read(folder: Path, at: int, models: int, alignment: str, rounds: int) -> Fluctuation:
@@ -220,27 +263,43 @@ class _FarSums:
     over: Event  # nobody waits any more
     numbers: Iterator[int] = field(default_factory=count)
     ahead: list[FloatArray] = field(default_factory=list)  # means, and sums laid on them
+    following: list[FloatArray] = field(default_factory=list)  # mean distances, and deviations
 
     def __call__(self, what: What, *at: FloatArray) -> Iterator[FloatArray]:
         if self.over.is_set():
             raise CancelledError
-        plan = MovesPlan(self.shape)
-        if what == "places" and plan.rounds > 1:
-            yield self._total(at[0], plan.rounds)
+        pieces = MovesPlan(self.shape).pieces(what)
+        if what == "places" and (len(pieces) == 1 or self.ahead):
+            yield self._total(at[0], MovesPlan(self.shape).rounds)
             return
-        m, step = self.shape[0], plan.models(what)
+        if what == "deviations" and self.following and np.array_equal(self.following[0], at[1]):
+            yield from self.following[1:]
+            return
         number, about = self._about(at)
+        if what == "moves" and len(pieces) == 1:
+            yield from self._moves(self._file(f"{number}-moves"), about)
+            return
         calls = []
-        for start in range(0, m, step):
-            out = self._file(f"{number}-sums-{start}")
-            piece = (start, min(start + step, m))
-            words = (str(self.folder), self.at, what, about, out, *piece)
-            name = f"fluctuation-{_TITLES[what]}-{self.name}-{start}"
+        for piece in pieces:
+            out = self._file(f"{number}-sums-{piece[0]}")
+            words = (str(self.folder), self.at, what, about, out, piece)
+            name = f"fluctuation-{_TITLES[what]}-{self.name}-{piece[0]}"
             calls.append(Call(block_sums, name, words))
         for call, _ in self.connection.run(calls):
             made = Path(call.words[4])
             yield from load_array(made)
             made.unlink(missing_ok=True)
+
+    def _moves(self, out: str, about: list[str]) -> Iterator[FloatArray]:
+        """Yield the moves, and keep the deviations that are asked for next."""
+        words = (str(self.folder), self.at, about, out)
+        name = f"fluctuation-rmsf-{self.name}-0"
+        list(self.connection.run([Call(all_moves, name, words)]))
+        found = load_array(Path(out))
+        Path(out).unlink(missing_ok=True)
+        blocks = (len(found) - 1) // 2
+        self.following[:] = list(found[blocks:, 0])
+        yield from found[:blocks]
 
     def _total(self, mean: FloatArray, rounds: int) -> FloatArray:
         """Return the sum of positions laid on a mean; perhaps it was computed ahead."""
@@ -265,123 +324,3 @@ class _FarSums:
 
     def _file(self, name: str) -> str:
         return str(self.folder / f"{self.at}-{name}.npy")
-
-
-def fluctuations(folder: str, at: int) -> int:
-    """
-    Compute how much the beads of one cluster move into ``fluctuation-AT.npy``, as one task.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    at : int
-        Position of the cluster.
-
-    Returns
-    -------
-    iterations : int
-        Rounds until the mean no longer changed.
-    """
-    from congruence.compute.fluctuation import fluctuation
-    from congruence.compute.rectangle import one_blas_thread
-
-    job = read_job(folder)
-    request = job["requests"][at]
-    with one_blas_thread():
-        found = fluctuation(
-            members_from(request["members"]),
-            topology_from(job["topology"]),
-            alignment=job["alignment"],
-            center=request["center"],
-            on=np.array(job["on"], np.int64),
-            weights=np.array(job["weights"], np.float64),
-        )
-    columns = np.column_stack([found.rmsf, found.compat, found.rigid, found.mean])
-    save_array(Path(folder) / f"fluctuation-{at}.npy", columns)
-    return found.iterations
-
-
-def block_sums(
-    folder: str, at: int, what: What, about: list[str], out: str, start: int, stop: int
-) -> None:
-    """
-    Sum over some blocks of the models of one cluster, each block by itself; one task.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    at : int
-        Position of the cluster.
-    what : str
-        As for `congruence.compute.fluctuation_sums.BlockSums.of`.
-    about : list of str
-        Files of the arrays that the sums are about.
-    out : str
-        File to write.
-    start, stop : int
-        Which of the models: whole blocks, or to the last.
-    """
-    from congruence.compute.rectangle import one_blas_thread
-
-    path = Path(out)
-    if path.exists():
-        return
-    sums = _sums(folder, at, start, stop)
-    arrays = [load_array(Path(file)) for file in about]
-    with one_blas_thread():
-        found = np.stack(list(sums(what, *arrays)))
-    save_array(path, found)
-
-
-def mean_rounds(folder: str, at: int, about: str, out: str, rounds: int) -> None:
-    """
-    Sum the positions of one cluster laid on a mean, then on the mean that follows, and so on.
-
-    Parameters
-    ----------
-    folder : str
-        The stage.
-    at : int
-        Position of the cluster.
-    about : str
-        File of the first mean.
-    out : str
-        File to write: for each round the mean and the sum, shape (rounds,2,n,3). There
-        are fewer where the mean no longer changes.
-    rounds : int
-        At most so many.
-    """
-    from congruence.compute.rectangle import one_blas_thread
-    from congruence.core.results import Alignment
-
-    path = Path(out)
-    if path.exists():
-        return
-    sums, mean = _sums(folder, at), load_array(Path(about))
-    m, found = sums.source.shape[0], []
-    for _ in range(rounds):
-        total = np.zeros_like(mean)
-        with one_blas_thread():
-            for part in sums("places", mean):
-                total += part
-        found.append((mean, total))
-        before, mean = mean, total / m
-        if sums.mode is not Alignment.SUPERPOSE or np.abs(mean - before).max() < _SETTLED:
-            break
-    save_array(path, np.array(found))
-
-
-def _sums(folder: str, at: int, start: int = 0, stop: int | None = None) -> BlockSums:
-    from congruence.compute.fluctuation_sums import BlockSums
-    from congruence.core.results import Alignment
-
-    job = read_job(folder)
-    return BlockSums(
-        members_from(job["requests"][at]["members"], start, stop),
-        topology_from(job["topology"]),
-        alignment=Alignment(job["alignment"]),
-        on=np.array(job["on"], np.int64),
-        weights=np.array(job["weights"], np.float64),
-    )

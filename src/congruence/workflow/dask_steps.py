@@ -18,6 +18,8 @@ from congruence.workflow import dask_tasks
 from congruence.workflow.dask_cluster import connected
 from congruence.workflow.dask_maps import cluster_grid, cluster_maps
 from congruence.workflow.dask_moves import set_fluctuations
+from congruence.workflow.dask_portions import more, together
+from congruence.workflow.dask_ready import distances_ready
 from congruence.workflow.dask_scratch import load_array
 from congruence.workflow.dask_words import metric_words
 
@@ -37,12 +39,15 @@ __all__ = [
     "takes_long",
 ]
 
-_FILES = 100
-"""Files that one task opens."""
 _LONG = 1.5
 """Seconds, as far as they can be told, from which a square is divided."""
-_VALUES = 12_000_000
+_VALUES = 16_000_000
 """Coordinates that one task reads: about half a second."""
+_OPEN_VALUES = 140_000
+"""A file takes as long to open as so many coordinates to read."""
+_FINE = 16
+_BEAD_SECONDS = 3e-8
+_DOUBLE = {"precision": "double", "kernel": ""}
 
 
 def read_files(
@@ -91,7 +96,7 @@ def read_files(
     InputError
         If workers do not see the files.
     """
-    tasks = _pieces(files, max(1, _VALUES // max(3 * beads, 1)), _FILES)
+    tasks = _pieces(files, 3 * max(beads, 1))
     differing: dict[str, None] = {}
     with connected(engine.partition(":")[2]) as connection:
         job = {"first": _absolute(files[0][0]), "resolution": resolution, "state": state}
@@ -118,20 +123,27 @@ def _absolute(path: str) -> str:
 
 
 def _pieces(
-    files: Sequence[tuple[str, Sequence[int]]], most: int, most_files: int = 1 << 30
+    files: Sequence[tuple[str, Sequence[int]]], values: int
 ) -> list[tuple[int, list[tuple[str, list[int]]]]]:
-    """Divide files into tasks of so many frames and files: first row, and frames of files."""
+    """Divide files of frames of so many values into even tasks: first row, and frames of files."""
+    step = max(1, _VALUES // (_FINE * values))
+    pieces = [
+        (path, start, [int(frame) for frame in frames[start : start + step]])
+        for path, frames in files
+        for start in range(0, len(frames), step)
+    ]
+    costs = [len(frames) * values + (0 if start else _OPEN_VALUES) for _, start, frames in pieces]
     tasks: list[tuple[int, list[tuple[str, list[int]]]]] = []
-    row = room = 0
-    for path, frames in files:
-        left = [int(frame) for frame in frames]
-        while left:
-            if not room or len(tasks[-1][1]) == most_files:
-                tasks.append((row, []))
-                room = most
-            taken, left = left[:room], left[room:]
-            tasks[-1][1].append((_absolute(path), taken))
-            row, room = row + len(taken), room - len(taken)
+    row = 0
+    for task in together(costs, _VALUES):
+        joined: list[tuple[str, list[int]]] = []
+        for path, start, frames in pieces[task.start : task.stop]:
+            if start and joined:
+                joined[-1][1].extend(frames)
+            else:
+                joined.append((_absolute(path), frames))
+        tasks.append((row, joined))
+        row += sum(len(frames) for _, frames in joined)
     return tasks
 
 
@@ -141,7 +153,7 @@ def set_squares(
     """
     Compute all distances within several sets of models.
 
-    One task for each set, or many for one that would take long.
+    One task for several sets that are small, or many for one that would take long.
 
     Parameters
     ----------
@@ -166,18 +178,35 @@ def set_squares(
             for _, x, metric in small
         ]
         folder = connection.scratch.stage("precision", {"requests": described})
-        calls = [(f"precision-{r[0]}", (str(folder), at)) for at, r in enumerate(small)]
-        made = connection.results(dask_tasks.set_distances, calls)
-        at = 0
+        for _, x, metric in small:
+            distances_ready(connection, len(x), bare_metric(x, metric), _DOUBLE)
+        tasks = together([_seconds(x, metric) for _, x, metric in small])
+        calls = [
+            (more(f"precision-{small[task[0]][0]}", len(task)), (str(folder), list(task)))
+            for task in tasks
+            if task
+        ]
+        running = connection.results(dask_tasks.set_distances, calls)
+        starts, at = {task.start for task in tasks}, 0
         for (_, models, metric), many in zip(requests, long, strict=True):
             if many:
                 yield large_square(engine, models, metric)
                 continue
-            next(made)
+            if at in starts:
+                next(running)
             path = folder / f"distances-{at}.npy"
             yield DistanceMatrix(load_array(path), len(models), metric.mode).square()
             path.unlink(missing_ok=True)
             at += 1
+
+
+def _seconds(models: FloatArray, metric: Metric) -> float:
+    """Estimate the time of all distances of a set."""
+    from congruence.compute.rectangle import TILE, pair_seconds
+
+    pair, beads = pair_seconds(models, metric)
+    rows = -(-len(models) // TILE)
+    return rows * (rows + 1) / 2 * TILE**2 * pair + len(models) * beads * _BEAD_SECONDS
 
 
 def takes_long(models: FloatArray, metric: Metric) -> bool:

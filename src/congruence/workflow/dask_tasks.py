@@ -64,16 +64,16 @@ def perform(target: str, words: str) -> Any:
     return pkgutil.resolve_name(target)(*json.loads(words))
 
 
-def distances(folder: str, i: int, j: int) -> dict[str, str]:
+def distances(folder: str, squares: list[tuple[int, int]]) -> dict[str, str]:
     """
-    Compute a tile of distances into ``tile-I-J.npy``.
+    Compute squares of distances, each into ``tile-I-J.npy``; those that are there are left.
 
     Parameters
     ----------
     folder : str
         The stage.
-    i, j : int
-        Model of the first row and of the first column.
+    squares : list of (int, int)
+        Model of the first row and of the first column of each.
 
     Returns
     -------
@@ -85,20 +85,28 @@ def distances(folder: str, i: int, j: int) -> dict[str, str]:
     CongruenceError
         If the worker cannot see the data, or the device is not there.
     """
-    path = Path(folder) / f"tile-{i}-{j}.npy"
-    if path.exists():
+    paths = {(i, j): Path(folder) / f"tile-{i}-{j}.npy" for i, j in squares}
+    missing = {at: path for at, path in paths.items() if not path.exists()}
+    if not missing:
         return {}
-    job = read_job(folder)
+    compute = _squares(read_job(folder))
+    words: dict[str, str] = {}
+    for (i, j), path in missing.items():
+        tile, words = compute(i, j)
+        save_array(path, tile)
+    return words
+
+
+def _squares(job: dict[str, Any]) -> Callable[[int, int], tuple[FloatArray, dict[str, str]]]:
+    """Return what computes a square, and what a device adds to the definition."""
     source, metric = FileSource(Path(job["coordinates"])), metric_from(job["metric"])
     if job["device"] == "gpu":
-        tile, words = _on_gpu(source, metric, (i, j), job)
-    else:
-        from congruence.compute.rectangle import Rectangles, Settled
+        return lambda i, j: _on_gpu(source, metric, (i, j), job)
+    from congruence.compute.rectangle import Rectangles, Settled
 
-        settled, words = Settled(job["precision"], job["single_error"]), {}
-        tile = Rectangles(source, metric, settled, kernel=job["kernel"]).compute(i, j, job["edge"])
-    save_array(path, tile)
-    return words
+    settled = Settled(job["precision"], job["single_error"])
+    rectangles = Rectangles(source, metric, settled, kernel=job["kernel"])
+    return lambda i, j: (rectangles.compute(i, j, job["edge"]), {})
 
 
 def _on_gpu(
@@ -225,35 +233,27 @@ def read_models(folder: str, first: int, pieces: list[tuple[str, list[int]]]) ->
     return found
 
 
-def set_distances(folder: str, at: int) -> None:
+def set_distances(folder: str, sets: list[int]) -> None:
     """
-    Compute all distances of one selection within one cluster into ``distances-AT.npy``.
+    Compute all distances of some selections within clusters, each into ``distances-AT.npy``.
 
     Parameters
     ----------
     folder : str
         The stage.
-    at : int
-        Position among the requests of the stage.
+    sets : list of int
+        Positions among the requests of the stage.
     """
+    from congruence.compute.rectangle import one_blas_thread
     from congruence.compute.rmsd import rmsd_matrix
 
-    request = read_job(folder)["requests"][at]
-    metric = metric_from(request["metric"])
-    _make(
-        Path(folder) / f"distances-{at}.npy",
-        lambda: (
-            rmsd_matrix(
-                FileSource(Path(request["members"])), metric, precision="double", threads=1
-            ).condensed
-        ),
-    )
-
-
-def _make(path: Path, array: Callable[[], Any]) -> None:
-    if not path.exists():
-        from congruence.compute.rectangle import one_blas_thread
-
+    requests = read_job(folder)["requests"]
+    for at in sets:
+        path = Path(folder) / f"distances-{at}.npy"
+        if path.exists():
+            continue
+        members = FileSource(Path(requests[at]["members"]))
+        metric = metric_from(requests[at]["metric"])
         with one_blas_thread():
-            made = array()
+            made = rmsd_matrix(members, metric, precision="double", threads=1).condensed
         save_array(path, made)

@@ -109,19 +109,22 @@ def test_tiles_of_a_square_by_itself_are_even(models, beads):
 @pytest.mark.parametrize("models", [2, 100, 1000, 3000, 10_000, 100_000])
 def test_planned_moves_take_less_than_two_seconds(models, beads):
     plan = MovesPlan((models, beads, 3))
-    places, moves = plan.seconds("places"), plan.seconds("moves")
-    if plan.whole:  # a mean seldom needs more than 40 rounds
-        assert places * 40 + moves < 1.5
-        assert plan.rounds * places > 0.3
+    if plan.whole:
+        assert plan.total(20) < 1.5
         return
-    assert 0.2 < places * plan.rounds < 1.5
-    # What is done once is short when the whole of it is.
-    divided = plan.models("moves") < models
-    assert 0.01 < moves < 1.5
-    assert moves > 0.2 or not divided
     for what in ("places", "moves", "deviations"):
-        assert plan.models(what) % block_models(beads) == 0
-    assert plan.rounds == 1 or plan.models("places") >= models
+        pieces = plan.pieces(what)
+        assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
+        assert pieces[-1][1] == models
+        assert all(start % block_models(beads) == 0 for start, _ in pieces)
+        seconds = [plan.seconds(what, piece) for piece in pieces]
+        assert max(seconds) < 2.0
+        # Deviations of all models are part of the task of the moves, rounds are several.
+        alone = what == "moves" or len(plan.pieces("moves" if what == "deviations" else what)) > 1
+        assert min(seconds) > 0.1 or not alone
+    places = plan.seconds("places", plan.pieces("places")[0])
+    assert 0.2 < places * plan.rounds < 1.5
+    assert plan.rounds == 1 or len(plan.pieces("places")) == 1
 
 
 def test_grids_and_frames_are_divided_into_tasks_of_about_half_a_second():
@@ -133,17 +136,23 @@ def test_grids_and_frames_are_divided_into_tasks_of_about_half_a_second():
 
 def test_files_are_divided_into_tasks_of_so_many_frames():
     files = [("/a", [3, 4, 5, 6, 7]), ("/b", [1]), ("/c", [0, 2])]
-    assert _pieces(files, 3) == [
+    assert _pieces(files, 6_000_000) == [
         (0, [("/a", [3, 4, 5])]),
         (3, [("/a", [6, 7]), ("/b", [1])]),
         (6, [("/c", [0, 2])]),
     ]
+    assert _pieces(files, 100) == [(0, files)]
+    ((_, twice),) = _pieces([("/a", [1]), ("/a", [0])], 100)
+    assert twice == [("/a", [1]), ("/a", [0])]
 
 
-def test_a_task_opens_so_many_files():
-    files = [(f"/{k}", [0]) for k in range(5)]
-    tasks = _pieces(files, 100, 2)
-    assert [(row, len(pieces)) for row, pieces in tasks] == [(0, 2), (2, 2), (4, 1)]
+def test_files_of_one_frame_are_as_many_as_can_be_opened_meanwhile():
+    files = [(f"/{k}", [0]) for k in range(5000)]
+    tasks = _pieces(files, 300)
+    counts = [len(pieces) for _, pieces in tasks]
+    assert max(counts) - min(counts) <= 1
+    assert 50 < max(counts) < 250  # of 2 to 5 milliseconds each
+    assert [row for row, _ in tasks] == [sum(counts[:k]) for k in range(len(counts))]
     assert [path for _, pieces in tasks for path, _ in pieces] == [path for path, _ in files]
 
 
@@ -192,14 +201,14 @@ def stage(tmp_path):
 
 
 def test_a_task_writes_its_tile_and_does_not_compute_it_twice(stage):
-    assert dask_tasks.distances(str(stage), 0, 256) == {}
+    assert dask_tasks.distances(str(stage), [(0, 256)]) == {}
     path = stage / "tile-0-256.npy"
     expected = rmsd_matrix(MODELS, Metric("center")).square()[:256, 256:]
     np.testing.assert_array_equal(np.load(path), expected)
     assert not list(stage.glob("*.part"))
     before = path.stat()
     (stage / "job.json").unlink()  # whoever computes needs it
-    dask_tasks.distances(str(stage), 0, 256)
+    dask_tasks.distances(str(stage), [(0, 256)])
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -235,11 +244,11 @@ def test_a_worker_gets_names_and_json_only(monkeypatch):
             sent.update(graph)
             return keys
 
-    call = Call(dask_tasks.distances, "distances-0-128", (Path("/folder"), 0, 128))
+    call = Call(dask_tasks.distances, "distances-0-128", (Path("/folder"), [(0, 128)]))
     assert submit(Client(), call, "abc") == "distances-0-128-abc"
     function, (resolve, name), *words = sent["distances-0-128-abc"]
     assert resolve(name) is dask_tasks.perform
-    assert words == ["congruence.workflow.dask_tasks:distances", '["/folder", 0, 128]']
+    assert words == ["congruence.workflow.dask_tasks:distances", '["/folder", [[0, 128]]]']
     assert {f.__module__.partition(".")[0] for f in (function, resolve)} == {"_operator", "pkgutil"}
 
 

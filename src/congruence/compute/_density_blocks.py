@@ -23,7 +23,7 @@ _STRETCH_SECONDS = 1.0
 _READ_SECONDS = 7e-8
 _BEAD_SECONDS = 2e-7
 _PLAIN_SECONDS = 4e-7  # by NumPy
-_VOXEL_SECONDS = 1.5e-7
+_VOXEL_SECONDS = 1e-7
 _COMPILED_MODELS = 1 + round((2 * COMPILED_PAIRS) ** 0.5)
 
 Models: TypeAlias = "CoordinateSource | FloatArray | Iterable[FloatArray]"
@@ -80,7 +80,7 @@ def stretch(n: int, selected: int, grid: Grid, job: int = 0) -> int:
     """
     Return the number of blocks that are summed on a lattice of their own.
 
-    They take one core about a second, or five times as long as a lattice is
+    They take one core about a second, or several times as long as a lattice is
     written, read and added. It depends on the numbers of beads, voxels and
     models of the `job` only (0: not known, taken for many): sums of stretches
     are added in their order, whoever computes them.

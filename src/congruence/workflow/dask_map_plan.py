@@ -7,7 +7,7 @@ stretches, and each has a sum of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,12 +55,15 @@ class Summed:
         Files that they leave: a sum of each stretch.
     slabs : tuple of Path
         Or all sums, for some planes each.
+    own : tuple of (int, int)
+        Stretches after these that the task sums itself.
     """
 
     calls: tuple[Call, ...] = ()
     after: tuple[str, ...] = ()
     parts: tuple[Path, ...] = ()
     slabs: tuple[Path, ...] = ()
+    own: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,14 @@ class MapPlan:
         bead = self.shape[1] * _READ + self._beads * _BEAD[self._plain]
         return (stretch[1] - stretch[0]) * bead + self.grid.size * _LATTICE[self._plain]
 
-    def summed(self) -> Summed:
+    def summed(self, *, short: bool = False) -> Summed:
         """
         Give the tasks before the one that makes the map.
+
+        Parameters
+        ----------
+        short : bool
+            Whether little would be left to that one: then it sums the last stretches too.
 
         Returns
         -------
@@ -144,11 +152,17 @@ class MapPlan:
         """
         if len(self.stretches) == 1:
             return Summed()
+        before = len(self.stretches)
+        if short:
+            before = together([self.seconds(stretch) for stretch in self.stretches])[-1].start
+        stretches, own = self.stretches[:before], tuple(self.stretches[before:])
+        if not stretches:
+            return Summed(own=own)
         if not self._adds_itself:
-            return self._in_slabs()
-        calls = tuple(self._part_calls(self.stretches, 1))
-        files = tuple(self._part(start) for start, _ in self.stretches)
-        return Summed(calls, tuple(call.name for call in calls), parts=files)
+            return replace(self._in_slabs(stretches), own=own)
+        calls = tuple(self._part_calls(stretches, 1))
+        files = tuple(self._part(start) for start, _ in stretches)
+        return Summed(calls, tuple(call.name for call in calls), parts=files, own=own)
 
     @property
     def _beads(self) -> int:
@@ -181,14 +195,14 @@ class MapPlan:
     def _part(self, start: int) -> Path:
         return dask_map_tasks.part_path(self.folder, self.job, self.cluster, self.name, start)
 
-    def _in_slabs(self) -> Summed:
+    def _in_slabs(self, stretches: list[tuple[int, int]]) -> Summed:
         """Add some stretches after the other, and of these all planes or some."""
-        count, planes = len(self.stretches), self._planes
+        count, planes = len(stretches), self._planes
         groups = max(1, min(round(count / _PARTS), int(self._add_seconds / _SUM_SECONDS)))
         calls: list[Call] = []
         added: list[Call] = []
         for ((_, first, last),) in divided([count], -(-count // groups), groups):
-            few = self.stretches[first:last]
+            few = stretches[first:last]
             parts = list(self._part_calls(few, len(planes)))
             added = list(self._added(few, parts, added))
             calls += [*parts, *added]

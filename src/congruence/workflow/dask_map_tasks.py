@@ -59,32 +59,37 @@ def density(folder: str, grid: dict[str, Any], maps: list[dict[str, Any]]) -> No
     maps : list of dict
         ``cluster``, its position; ``name`` of the selection; ``models`` of the cluster. For what
         is summed already ``parts``, files that are added in their order, or ``slabs``, files
-        of all sums for some planes each.
+        of all sums for some planes each; ``own``, stretches that follow.
     """
     from congruence.compute.rectangle import one_blas_thread
 
     job = read_job(folder)
+    divided = "parts", "slabs", "own"
     missing = [m for m in maps if not map_path(folder, job, m["cluster"], m["name"]).exists()]
     with one_blas_thread():
         for one in missing:
-            if one["parts"] or one["slabs"]:
-                made = _parts(job, one["name"], grid).density(_added(one), one["models"])
+            if any(one[word] for word in divided):
+                sums = _added(job, grid, one)
+                made = _parts(job, one["name"], grid).density(sums, one["models"])
                 save_array(map_path(folder, job, one["cluster"], one["name"]), made)
-        whole = [one for one in missing if not (one["parts"] or one["slabs"])]
+        whole = [one for one in missing if not any(one[word] for word in divided)]
         for cluster in dict.fromkeys(one["cluster"] for one in whole):
             names = [one["name"] for one in whole if one["cluster"] == cluster]
             _whole_maps(folder, job, cluster, names, grid_from(grid))
 
 
-def _added(one: dict[str, Any]) -> list[FloatArray]:
+def _added(job: dict[str, Any], grid: dict[str, Any], one: dict[str, Any]) -> list[FloatArray]:
     """Return the sums of all models."""
-    if one["slabs"]:
-        return list(np.concatenate([load_array(Path(part)) for part in one["slabs"]], axis=1))
     from congruence.compute.density_parts import plus
 
     sums: list[FloatArray] = []
+    if one["slabs"]:
+        sums = list(np.concatenate([load_array(Path(part)) for part in one["slabs"]], axis=1))
     for part in one["parts"]:
         sums = plus(sums, list(load_array(Path(part))))
+    for start, stop in one["own"]:
+        placed = placed_from(job["clusters"][one["cluster"]], start, stop)
+        sums = plus(sums, _parts(job, one["name"], grid).part(placed, start))
     return sums
 
 

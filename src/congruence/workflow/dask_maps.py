@@ -33,6 +33,8 @@ __all__ = ["cluster_grid", "cluster_maps"]
 _READ_VALUES = 12_000_000
 """Coordinates of placed models that one task looks at: most of a second."""
 _WAITING = 16
+_SHORT = 0.4
+"""Seconds: what ends maps sums their last stretches too where it would take less."""
 _AHEAD = 3
 
 
@@ -170,14 +172,15 @@ def cluster_maps(
 
 def _calls(maps: Sequence[MapPlan]) -> Iterator[Call]:
     """Yield the tasks of some maps, the one that makes them last: none waits for it."""
-    summed = [one.summed() for one in maps]
+    short = sum(one.last_seconds for one in maps) < _SHORT
+    summed = [one.summed(short=short and one is maps[-1]) for one in maps]
     for some in summed:
         yield from some.calls
     first = maps[0]
     described = [
         {
             **{"cluster": one.cluster, "name": one.name, "models": one.shape[0]},
-            **{"parts": some.parts, "slabs": some.slabs},
+            **{"parts": some.parts, "slabs": some.slabs, "own": some.own},
         }
         for one, some in zip(maps, summed, strict=True)
     ]

@@ -204,3 +204,35 @@ def test_small_clusters_are_joined_into_tasks(sizes, n):
         assert sum(plan.total(min(rounds, 100)) for plan in plans) < LONGEST + 0.1
     if lengths:
         check(lengths, sum(lengths))
+
+
+@pytest.mark.parametrize("edge", [40, 200])
+@pytest.mark.parametrize("models", [4500, 60_000, 300_000])
+def test_what_ends_a_map_is_no_moment_but_sums_the_last_stretches_too(tmp_path, edge, models):
+    grid = Grid((0.0, 0.0, 0.0), (edge,) * 3, 1.0)
+    words = {"selections": {"all": np.arange(3000)}, "models": models}
+    one = MapPlan(tmp_path, words, 0, "all", "cluster.0-all", grid, (models, 3000, 3))
+    usual, short = one.summed(), one.summed(short=True)
+    seconds = sum(map(one.seconds, short.own))
+    assert not usual.own
+    assert len(one.stretches) == 1 or 0.2 < seconds + one.last_seconds < 2.5
+    parts = [s for call in short.calls if "part" in call.name for s in call.words[-1]]
+    assert [*parts, *short.own] == (one.stretches if len(one.stretches) > 1 else [])
+    assert bool(short.slabs) == bool(usual.slabs)
+
+
+def test_maps_of_which_little_is_left_end_with_their_last_stretches(tmp_path):
+    from congruence.workflow.dask_maps import _calls
+
+    words = {"selections": {"all": np.arange(1600), "few": np.arange(9)}, "models": 20_000}
+    for edge, together in ((40, True), (200, False)):
+        grid = Grid((0.0, 0.0, 0.0), (edge,) * 3, 5.0)
+        maps = [
+            MapPlan(tmp_path, words, 0, name, f"cluster.0-{name}", grid, (20_000, 1600, 3))
+            for name in ("few", "all")
+        ]
+        *_, last = _calls(maps)
+        few, every = last.words[-1]
+        assert not few["own"]
+        assert bool(every["own"]) is together
+        assert len(every["parts"]) + len(every["own"]) == len(maps[1].stretches)

@@ -69,23 +69,25 @@ class Basis:
             at += c * v.shape[1]
         return found
 
-    def pseudo_beads(self, packed: Packed) -> FloatArray:
-        """Return the pseudo-beads of a tile, shape (models, size, 3)."""
-        blocks = []
+    def pseudo_beads(self, packed: Packed) -> tuple[FloatArray, FloatArray]:
+        """
+        Return the pseudo-beads of a tile, shape (models, size, 3), and the residuals.
+
+        These are what is left out of each model, in Å.
+        """
+        blocks, total = [], np.zeros(len(packed.measure.squares))
         for rows, v, share in zip(packed_rows(packed), self.columns, self.share, strict=True):
-            r = v.shape[1]
-            turned = (v - np.outer(v @ _mirror(r), _mirror(r))) / np.sqrt(share / r)
-            placed = rows @ turned  # copies, 3, models, r
-            blocks.append(placed.transpose(2, 0, 3, 1).reshape(placed.shape[2], -1, 3))
-        return np.concatenate(blocks, axis=1)
+            along, mirror = rows @ v, _mirror(v.shape[1])  # copies, 3, models, r
+            total += _squares(rows, along, v)
+            along -= (along @ mirror)[..., None] * mirror
+            along *= np.sqrt(v.shape[1] / share)
+            blocks.append(along.transpose(2, 0, 3, 1).reshape(along.shape[2], -1, 3))
+        return np.concatenate(blocks, axis=1), np.sqrt(total)
 
     def residuals(self, packed: Packed) -> FloatArray:
         """Return what is left out of each model of a tile, in Å, shape (models,)."""
-        total = np.zeros(len(packed.measure.squares))
-        for rows, v in zip(packed_rows(packed), self.columns, strict=True):
-            left = rows - (rows @ v) @ v.T
-            total += np.einsum("kdib,kdib->i", left, left)
-        return np.sqrt(total)
+        several = zip(packed_rows(packed), self.columns, strict=True)
+        return np.sqrt(sum(_squares(rows, rows @ v, v) for rows, v in several))
 
     def grown(self, packed: Sequence[Packed], limit: float) -> Basis:
         """Return a basis that leaves at most `limit` Å out of the given models."""
@@ -104,6 +106,14 @@ def _mirror(r: int) -> FloatArray:
         return np.zeros(r)
     mirror: FloatArray = u * (np.sqrt(2.0) / length)
     return mirror
+
+
+def _squares(rows: FloatArray, along: FloatArray, v: FloatArray) -> FloatArray:
+    """Return the squares of what columns leave out of rows, of each model."""
+    left = along @ v.T
+    np.subtract(rows, left, out=left)
+    squares: FloatArray = np.einsum("kdib,kdib->i", left, left)
+    return squares
 
 
 def packed_rows(packed: Packed) -> list[FloatArray]:
@@ -150,7 +160,7 @@ def pays(resolved: Resolved, widths: Sequence[int]) -> bool:
     per_pair = planes * m * m
     before = per_pair * sum(s * b for s, b in zip(square, beads, strict=True))
     once = sum(
-        12.0 * m * len(p.beads) * b * r + 10.0 * b * r * r
+        6.0 * m * len(p.beads) * b * r + 10.0 * b * r * r
         for p, b, r in zip(parts, beads, widths, strict=False)
     )
     after = per_pair * sum(s * r for s, r in zip(square, widths, strict=False)) + once
@@ -159,8 +169,8 @@ def pays(resolved: Resolved, widths: Sequence[int]) -> bool:
 
 def find_basis(
     packer: Packer, *, tolerance: float, always: bool, threads: int
-) -> tuple[Basis, FloatArray] | None:
-    """Return a basis that describes all models, and the residuals; None if it does not pay."""
+) -> tuple[Basis, FloatArray, FloatArray] | None:
+    """Return a basis that describes all models, their pseudo-beads and residuals; None if it does not pay."""
     resolved = packer.resolved
     m = resolved.source.shape[0]
     limit = 0.5 * float(np.sqrt(2.0 * tolerance * _REPAIRED_BELOW))
@@ -175,10 +185,10 @@ def find_basis(
         if basis.size == before:
             break
     for _ in range(_ROUNDS):
-        residuals = _all_residuals(packer, basis, threads)
+        coordinates, residuals = _described(packer, basis, threads)
         outside = np.flatnonzero(residuals > limit)
         if not len(outside):
-            return basis, residuals
+            return basis, coordinates, residuals
         worst = outside[np.argsort(-residuals[outside], kind="stable")][:_WORST]
         basis = _add(packer, basis, np.sort(worst), limit)
         if not (always or pays(resolved, _widths(basis))):
@@ -235,12 +245,17 @@ def _add(packer: Packer, basis: Basis, models: IntArray, limit: float) -> Basis:
     return basis.grown(packed, limit)
 
 
-def _all_residuals(packer: Packer, basis: Basis, threads: int) -> FloatArray:
+def _described(packer: Packer, basis: Basis, threads: int) -> tuple[FloatArray, FloatArray]:
+    """Return the pseudo-beads of all models, and what these leave out."""
     m = packer.resolved.source.shape[0]
+    coordinates, residuals = np.empty((m, basis.size, 3)), np.empty(m)
 
-    def residuals(start: int) -> FloatArray:
+    def describe(start: int) -> tuple[FloatArray, FloatArray]:
         packed = packer.tile(start)
-        return basis.residuals(packed)[: packed.count]
+        placed, left = basis.pseudo_beads(packed)
+        return placed[: packed.count], left[: packed.count]
 
-    starts = range(0, m, TILE)
-    return np.concatenate([found for _, found in in_order(residuals, starts, threads)])
+    for start, (placed, left) in in_order(describe, range(0, m, TILE), threads):
+        coordinates[start : start + len(placed)] = placed
+        residuals[start : start + len(placed)] = left
+    return coordinates, residuals

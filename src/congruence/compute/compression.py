@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from congruence.compute._basis import Basis, find_basis, pays
-from congruence.compute._blocks import in_order, put_edge, thread_count
-from congruence.compute._packing import TILE, Packer
+from congruence.compute._blocks import put_edge, thread_count
+from congruence.compute._packing import Packer
 from congruence.compute._repairing import Repairing
 from congruence.compute._resolve import Data, Resolved, resolve
 from congruence.compute.metric import Metric
@@ -152,7 +152,7 @@ def compress(
     Parameters
     ----------
     data : Ensemble, CoordinateSource or ndarray, shape=(m,n,3)
-        The models, in Å; read in blocks, twice or more often.
+        The models, in Å; read in blocks, once or more often.
     metric : Metric
         The definition of the distance.
     tolerance : float
@@ -180,7 +180,7 @@ def compress(
     Notes
     -----
     The basis is found from models evenly spread over the ensemble; models that
-    it does not describe are added until it does. Costs 12 m n r
+    it does not describe are added until it does. Costs 6 m n r
     multiplications, keeps 24 m r bytes.
 
     Examples
@@ -209,8 +209,7 @@ def compress(
         found = find_basis(packer, tolerance=tolerance, always=always, threads=workers)
         if found is None:
             return None
-        basis, residuals = found
-        coordinates = _project_all(packer, basis, workers)
+        basis, coordinates, residuals = found
     return Compression(
         coordinates=coordinates,
         metric=_pseudo_metric(resolved, basis),
@@ -219,19 +218,6 @@ def compress(
         tolerance=tolerance,
         resolved=resolved,
     )
-
-
-def _project_all(packer: Packer, basis: Basis, threads: int) -> FloatArray:
-    m = packer.resolved.source.shape[0]
-    coordinates = np.empty((m, basis.size, 3))
-
-    def project(start: int) -> FloatArray:
-        packed = packer.tile(start)
-        return basis.pseudo_beads(packed)[: packed.count]
-
-    for start, block in in_order(project, range(0, m, TILE), threads):
-        coordinates[start : start + len(block)] = block
-    return coordinates
 
 
 def _pseudo_metric(resolved: Resolved, basis: Basis) -> Metric:

@@ -208,7 +208,7 @@ def densities(
     grid with a window of 4 to 8 voxels, the narrowest that is good enough, and
     one filter turns these into Gaussians; where voxels are coarser,
     Gaussians are added themselves. Cost O(m b) and one pass over the grid:
-    9 to 18 million beads a second and core for a million beads on grids of up
+    8 to 18 million beads a second and core for a million beads on grids of up
     to ten million voxels, 5 to 6 on twenty; more voxels than beads take longer.
 
     Up to about 1,400 models NumPy does this, 2 to 4 million beads a second,

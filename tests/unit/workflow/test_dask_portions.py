@@ -225,7 +225,7 @@ def test_maps_of_which_little_is_left_end_with_their_last_stretches(tmp_path):
     from congruence.workflow.dask_maps import _calls
 
     words = {"selections": {"all": np.arange(1600), "few": np.arange(9)}, "models": 20_000}
-    for edge, together in ((40, True), (200, False)):
+    for edge, joined in ((40, True), (200, False)):
         grid = Grid((0.0, 0.0, 0.0), (edge,) * 3, 5.0)
         maps = [
             MapPlan(tmp_path, words, 0, name, f"cluster.0-{name}", grid, (20_000, 1600, 3))
@@ -234,5 +234,5 @@ def test_maps_of_which_little_is_left_end_with_their_last_stretches(tmp_path):
         *_, last = _calls(maps)
         few, every = last.words[-1]
         assert not few["own"]
-        assert bool(every["own"]) is together
+        assert bool(every["own"]) is joined
         assert len(every["parts"]) + len(every["own"]) == len(maps[1].stretches)

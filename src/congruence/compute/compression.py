@@ -181,7 +181,7 @@ def compress(
     -----
     The basis is found from models evenly spread over the ensemble; models that
     it does not describe are added until it does. Costs 6 m n r
-    multiplications, keeps 24 m r bytes.
+    multiplications for each time, keeps 24 m r bytes.
 
     Examples
     --------

@@ -159,7 +159,7 @@ def pays(resolved: Resolved, widths: Sequence[int]) -> bool:
     planes = 4.5 if resolved.planes == 3 else 1.5
     per_pair = planes * m * m
     before = per_pair * sum(s * b for s, b in zip(square, beads, strict=True))
-    # Some models are mostly outside of the first basis: all are gone over twice.
+    # The first basis seldom describes all models: they are gone over twice.
     once = sum(
         12.0 * m * len(p.beads) * b * r + 10.0 * b * r * r
         for p, b, r in zip(parts, beads, widths, strict=False)
